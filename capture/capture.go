@@ -60,7 +60,7 @@ type Observation struct {
 	// Segments is the evidence for single path segments, by index; segments
 	// about which there is nothing to say are left out.
 	Segments []Segment `json:"segments,omitempty"`
-	// Query, Form and Headers are the parameters seen, sorted by name.
+	// Query and Headers are the parameters seen, sorted by name.
 	// Headers holds only request headers that are neither standard nor
 	// credentials.
 	Query   []Parameter `json:"query,omitempty"`
