@@ -114,6 +114,11 @@ type Binding struct {
 	Accept string `json:"accept,omitempty"`
 	// Fixed values are always sent and cannot be set by the agent.
 	Fixed []Fixed `json:"fixed,omitempty"`
+	// Result is the key under which a successful response body is given to the
+	// agent when bodies are arrays or scalars: structured content and
+	// outputSchema are objects (MCP 2025-11-25). Empty means that the body is
+	// given as it is.
+	Result string `json:"result,omitempty"`
 	// Operation tells apart operations that share one method and path.
 	Operation *Operation `json:"operation,omitempty"`
 }
