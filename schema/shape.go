@@ -2,6 +2,18 @@
 // is what was seen of a set of JSON values; it holds counts, never values.
 package schema
 
+const (
+	// MaxDepth is how deep a Shape looks into a value; the value itself has
+	// depth 0.
+	MaxDepth = 20
+	// MaxProperties is how many different keys make a record. Where there are
+	// more, all keys are data and their values are merged in Objects.Entries.
+	MaxProperties = 500
+	// MaxValues is how many different strings are followed as candidates of
+	// an enum.
+	MaxValues = 32
+)
+
 // Shape summarises a multiset of JSON values. Shapes form a commutative
 // monoid under Merge whose unit is the zero Shape: neither the order nor the
 // grouping of observations can be told from the result.
@@ -30,7 +42,8 @@ type Integers struct {
 // Strings counts strings by the class of their form.
 type Strings struct {
 	Count int `json:"count"`
-	// Classes counts the strings of each Class that says more than "text".
+	// Classes counts the strings of each Class that a schema can tell; names
+	// and plain text are not counted.
 	Classes map[string]int `json:"classes,omitempty"`
 	// Values are the candidates of an enum with their counts; nil once Open.
 	Values map[string]int `json:"values,omitempty"`
@@ -47,10 +60,35 @@ type Arrays struct {
 
 // Objects counts objects and merges the values of each key.
 type Objects struct {
-	Count      int               `json:"count"`
+	Count int `json:"count"`
+	// Properties merges the values of each name; a property's Total is the
+	// number of objects that had it.
 	Properties map[string]*Shape `json:"properties,omitempty"`
 	// Entries merges the values under keys that are data rather than names:
 	// ids, or too many to be a record. Keys counts those keys by class.
 	Entries *Shape         `json:"entries,omitempty"`
 	Keys    map[string]int `json:"keys,omitempty"`
+	// Map says that the objects are maps: all their keys are data.
+	Map bool `json:"map,omitempty"`
+}
+
+// Total is the number of values that s summarises.
+func (s *Shape) Total() int {
+	if s == nil {
+		return 0
+	}
+	n := s.Nulls + s.Booleans + s.Numbers + s.Deep
+	if s.Integers != nil {
+		n += s.Integers.Count
+	}
+	if s.Strings != nil {
+		n += s.Strings.Count
+	}
+	if s.Arrays != nil {
+		n += s.Arrays.Count
+	}
+	if s.Objects != nil {
+		n += s.Objects.Count
+	}
+	return n
 }
