@@ -1,0 +1,308 @@
+package compiler
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+	"unicode"
+)
+
+// form is what a path segment looks like.
+type form int
+
+// The forms, from ids to words.
+const (
+	formID      form = iota // UUID, ULID, JWT, digest, ARN
+	formAddress             // e-mail, IP address, long hexadecimal
+	formNumber              // integer of three digits and more, date
+	formRandom              // long letters and digits
+	formPrefixed
+	formShortNumber // integer of one or two digits
+	formRelease     // 1.2.3
+	formMixed       // letters, digits and separators
+	formPunctuated  // characters that routes do not have
+	formUpper
+	formDotted // host names
+	formFile   // a name with a known extension
+	formDigitWord
+	formKebab
+	formTitle
+	formWord
+	formSnake
+	formCamel
+	formVersion // v1, v1beta1, 1.1
+	formDate    // a date; a number but for API versions at the root
+	formUnderscore
+	formSymbol // "-" and the like
+)
+
+// formNames are the keys of the evidence "form".
+var formWeights = [...]float64{
+	formID: 8, formAddress: 7, formNumber: 6, formRandom: 6, formPrefixed: 5, formShortNumber: 4, formRelease: 4,
+	formMixed: 3, formPunctuated: 2, formUpper: 2, formDotted: 1.5, formFile: 0.5, formDigitWord: 0.5,
+	formKebab: 0, formTitle: 0, formWord: -0.5, formSnake: -1, formCamel: -2.5, formVersion: -6, formDate: 6,
+	formUnderscore: -4, formSymbol: -6,
+}
+
+func (f form) weight() float64 { return formWeights[f] }
+
+// idLike forms are ids for anybody; they need no further evidence.
+func (f form) idLike() bool { return formWeights[f] >= 5 }
+
+// weak forms are those that route words have too.
+func (f form) weak() bool { return formWeights[f] < 3 }
+
+var extensions = set(`json xml csv tsv html htm txt pdf png jpg jpeg gif svg zip gz tgz tar yaml yml js css ics rss atom md proto xlsx webp ico map diff patch
+	log sh deb rpm jar whl mp3 mp4 bin toml lock`)
+
+// text is the segment as it was meant: percent-decoded.
+func text(segment string) string {
+	if !strings.Contains(segment, "%") {
+		return segment
+	}
+	if t, err := url.PathUnescape(segment); err == nil {
+		return t
+	}
+	return segment
+}
+
+// classes of placeholders, as forms.
+var placeholderForms = map[string]form{
+	"uuid": formID, "ulid": formID, "jwt": formID, "digest": formID, "arn": formID, "email": formAddress, "ipv4": formAddress, "ipv6": formAddress,
+	"hex": formAddress, "int": formNumber, "date": formDate, "date-time": formDate,
+}
+
+// tally counts the kinds of characters of a segment.
+type tally struct{ digits, uppers, lowers, marks int }
+
+func count(v string) (t tally) {
+	for _, r := range v {
+		switch {
+		case unicode.IsDigit(r):
+			t.digits++
+		case unicode.IsUpper(r):
+			t.uppers++
+		case unicode.IsLower(r):
+			t.lowers++
+		default:
+			t.marks++
+		}
+	}
+	return t
+}
+
+// formOf classifies one path segment by its form alone.
+func formOf(segment string) form {
+	v := text(segment)
+	t := count(v)
+	if t.digits+t.uppers+t.lowers == 0 {
+		return formSymbol
+	}
+	if f, ok := certain(v, t); ok {
+		return f
+	}
+	switch {
+	case version(v):
+		return formVersion
+	case release(v):
+		return formRelease
+	case prefixed(v):
+		return formPrefixed
+	case strings.HasPrefix(v, "_"):
+		return formUnderscore
+	case hostname(v):
+		return formDotted
+	case random(v, t):
+		return formRandom
+	case t.digits > 0:
+		return digitForm(v, t)
+	}
+	return letterForm(v, t)
+}
+
+// certain recognises the forms that only ids and numbers have.
+func certain(v string, t tally) (form, bool) {
+	switch {
+	case isUUID(v), isULID(v), strings.HasPrefix(v, "eyJ") && strings.Count(v, ".") == 2,
+		strings.HasPrefix(v, "arn:"), strings.HasPrefix(v, "urn:"), isDigest(v):
+		return formID, true
+	case isInt(v):
+		if len(strings.TrimLeft(v, "-")) >= 3 {
+			return formNumber, true
+		}
+		return formShortNumber, true
+	case isEmail(v), isIP(v):
+		return formAddress, true
+	case isDate(v):
+		return formDate, true
+	case len(v) >= 12 && isHex(v) && (t.digits > 0 || len(v) >= 20):
+		return formAddress, true
+	}
+	return 0, false
+}
+
+// digitForm is the form of a segment that has digits and is no random id.
+func digitForm(v string, t tally) form {
+	switch {
+	case t.marks > 0 && strings.ContainsAny(v, "-_.:,+@") && !versionSuffix(v):
+		return formMixed
+	case t.digits >= 2 && (t.uppers > 0 || len(v) >= 6):
+		return formMixed
+	case strings.HasSuffix(v, ")") && strings.Contains(v, "("), strings.Contains(v, "%"):
+		return formPunctuated
+	}
+	return formDigitWord
+}
+
+// letterForm is the form of a segment without digits.
+func letterForm(v string, t tally) form {
+	switch {
+	case strings.ContainsAny(v, "@:,%=+ ~!/'()") || strings.Contains(v, "..."):
+		return formPunctuated
+	case t.lowers == 0 && t.uppers >= 2:
+		return formUpper
+	case strings.Contains(v, "."):
+		if extensions[strings.ToLower(v[strings.LastIndexByte(v, '.')+1:])] {
+			return formFile
+		}
+		return formDotted
+	case strings.Contains(v, "_"):
+		return formSnake
+	case strings.Contains(v, "-"):
+		return formKebab
+	case unicode.IsUpper(rune(v[0])):
+		return formTitle
+	case t.uppers > 0:
+		return formCamel
+	}
+	return formWord
+}
+
+func isHex(v string) bool {
+	return strings.Trim(v, "0123456789abcdef") == "" || strings.Trim(v, "0123456789ABCDEF") == ""
+}
+
+func isInt(v string) bool {
+	d := strings.TrimPrefix(v, "-")
+	return d != "" && strings.Trim(d, "0123456789") == ""
+}
+
+func isUUID(v string) bool {
+	if len(v) != 36 {
+		return false
+	}
+	for i := range len(v) {
+		c := v[i] | 0x20
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if v[i] != '-' {
+				return false
+			}
+		} else if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func isULID(v string) bool {
+	return len(v) == 26 && v[0] >= '0' && v[0] <= '7' && strings.Trim(v, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == ""
+}
+
+// isDigest recognises "sha256:…".
+func isDigest(v string) bool {
+	name, sum, ok := strings.Cut(v, ":")
+	return ok && strings.HasPrefix(name, "sha") && len(sum) >= 32 && isHex(sum)
+}
+
+func isEmail(v string) bool {
+	name, host, ok := strings.Cut(v, "@")
+	return ok && name != "" && !strings.ContainsAny(v, " /") && strings.Contains(host, ".") && !strings.HasSuffix(host, ".")
+}
+
+func isIP(v string) bool {
+	_, err := netip.ParseAddr(v)
+	return err == nil
+}
+
+// isDate recognises ISO 8601 months, days and instants.
+func isDate(v string) bool {
+	day, clock, timed := strings.Cut(v, "T")
+	if len(day) != 10 && len(day) != 7 || day[4] != '-' || timed && !strings.Contains(clock, ":") {
+		return false
+	}
+	year, rest := day[:4], day[5:]
+	return (year[:2] == "19" || year[:2] == "20") && isInt(year) && strings.Trim(rest, "0123456789-") == ""
+}
+
+// version recognises v1, v2beta1, v1.2 and 1.1: parts of a route.
+func version(v string) bool {
+	if len(v) >= 2 && v[0] == 'v' && v[1] >= '0' && v[1] <= '9' {
+		if strings.Count(v, ".") >= 2 {
+			return false
+		}
+		rest := strings.Trim(v[1:], "0123456789.-")
+		return rest == "" || strings.HasPrefix(rest, "alpha") || strings.HasPrefix(rest, "beta") || rest == "p" || rest == "rc"
+	}
+	a, b, ok := strings.Cut(v, ".")
+	return ok && isInt(a) && isInt(b) && len(a) <= 2 && len(b) <= 2
+}
+
+// versionSuffix recognises names that end in a version: content_types_v2.
+func versionSuffix(v string) bool {
+	i := strings.LastIndexAny(v, "-_")
+	return i > 0 && version(v[i+1:])
+}
+
+// release recognises 1.2.3, v1.2.3-rc.1.
+func release(v string) bool {
+	v = strings.TrimPrefix(v, "v")
+	core, _, _ := strings.Cut(v, "-")
+	core, _, _ = strings.Cut(core, "+")
+	return strings.Count(core, ".") >= 2 && strings.Trim(core, "0123456789.") == "" && core[0] != '.' && core[len(core)-1] != '.'
+}
+
+// prefixed recognises ids such as cus_9x8Y7z.
+func prefixed(v string) bool {
+	i := strings.IndexByte(v, '_')
+	if i < 1 || i > 8 || len(v)-i < 5 {
+		return false
+	}
+	head, tail := v[:i], v[strings.LastIndexByte(v, '_')+1:]
+	t := count(tail)
+	return strings.Trim(head, "abcdefghijklmnopqrstuvwxyz") == "" && t.marks == 0 && t.digits > 0 && len(tail) >= 4
+}
+
+// hostname recognises a.example.com; a name with a file extension is none.
+func hostname(v string) bool {
+	i := strings.LastIndexByte(v, '.')
+	if i < 1 || len(v)-i < 3 || extensions[v[i+1:]] || strings.Trim(v[i+1:], "abcdefghijklmnopqrstuvwxyz") != "" {
+		return false
+	}
+	return strings.Trim(v[:i], "abcdefghijklmnopqrstuvwxyz0123456789.-") == "" && v[0] >= 'a' && v[0] <= 'z'
+}
+
+// random recognises ids made of letters and digits in no order: at least ten
+// characters, mixed case or many digits, and no words.
+func random(v string, t tally) bool {
+	if len(v) < 10 {
+		return false
+	}
+	if t.digits >= 2 && (t.uppers > 0 && t.lowers > 0 || t.digits >= 4) {
+		return !countedName(v)
+	}
+	if t.uppers < 3 || t.lowers < 3 {
+		return false
+	}
+	letters, longest := 0, 0
+	for _, w := range wordParts(v) {
+		letters += len(w)
+		longest = max(longest, len(w))
+	}
+	return longest < 4 || letters+t.marks+t.digits < len(v)
+}
+
+// countedName recognises words with a number behind them: web-server-2.
+func countedName(v string) bool {
+	head := strings.TrimRight(v, "0123456789")
+	return len(v)-len(head) <= 2 && len(head) > 2 && strings.Trim(head, "abcdefghijklmnopqrstuvwxyz-_") == ""
+}

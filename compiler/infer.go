@@ -1,0 +1,189 @@
+package compiler
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/capture"
+)
+
+// inferTemplates finds the path template of each observation, and says why.
+// Requests that a known template covers keep it; hints and known templates
+// also settle the segments they reach in other paths. The result depends on
+// the set of observations only, not on their order, and not on whether they
+// have been sealed: inference is repeated on what sealing it would keep until
+// nothing changes.
+func inferTemplates(obs []capture.Observation, known []Template, hints []string) (assigned []string, decisions []Decision) {
+	assigned = make([]string, len(obs))
+	groups := map[origin][]int{}
+	for i, o := range obs {
+		at := origin{o.Scheme, o.Host, o.Port}
+		groups[at] = append(groups[at], i)
+	}
+	rules := parseHints(hints)
+	for at, indexes := range groups {
+		in := newInference(at, known, rules)
+		in.run(obs, indexes, assigned)
+		decisions = append(decisions, in.explained()...)
+	}
+	slices.SortFunc(decisions, func(a, b Decision) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Path, b.Path), compareEvidence(a.Evidence, b.Evidence))
+	})
+	return assigned, decisions
+}
+
+func compareEvidence(a, b []Evidence) int {
+	return slices.CompareFunc(a, b, func(x, y Evidence) int {
+		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Weight, y.Weight))
+	})
+}
+
+// inference is the work on the paths of one origin.
+type inference struct {
+	at     origin
+	router router // known templates
+	guide  *guide // known templates and hints, by position
+
+	// settled are values that are parameters somewhere, by the last round;
+	// settling collects them for the next.
+	settled, settling map[string]bool
+	round             int
+
+	assigned  []string
+	decisions map[string]Decision
+	lexical   map[string]wordForm
+}
+
+func newInference(at origin, known []Template, rules []hint) *inference {
+	in := &inference{at: at, guide: &guide{}, decisions: map[string]Decision{}, lexical: map[string]wordForm{}}
+	for _, t := range known {
+		if t.at(at) {
+			in.router.add(t.Method, t.Path)
+			in.guide.know(split(t.Path))
+		}
+	}
+	for _, h := range rules {
+		in.guide.hint(h)
+	}
+	return in
+}
+
+// maxRounds bounds the search for a fixpoint of the settled values.
+const maxRounds = 5
+
+// explained are the decisions of the last round.
+func (in *inference) explained() []Decision {
+	out := make([]Decision, 0, len(in.decisions))
+	for _, d := range in.decisions {
+		out = append(out, d)
+	}
+	return out
+}
+
+// run assigns templates to the observations with these indexes.
+func (in *inference) run(obs []capture.Observation, indexes []int, assigned []string) {
+	work := make([]capture.Observation, len(indexes))
+	for k, i := range indexes {
+		work[k] = obs[i]
+	}
+	// Each pass turns literals into placeholders and none back, so this ends.
+	for {
+		in.settle(work)
+		changed := false
+		for k := range work {
+			sealed := sealPath(work[k].Path, in.assigned[k])
+			if sealed != work[k].Path {
+				changed = true
+			}
+			work[k].Path = sealed
+		}
+		if !changed {
+			break
+		}
+	}
+	for k, i := range indexes {
+		assigned[i] = in.assigned[k]
+		if t := in.router.match(obs[i].Method, obs[i].Path); t != "" {
+			assigned[i] = t
+		}
+	}
+}
+
+// settle decides every segment, again while the values that it takes for
+// parameters change what it knows of other places.
+func (in *inference) settle(work []capture.Observation) {
+	all := make([]int, len(work))
+	for i := range all {
+		all[i] = i
+	}
+	in.assigned = make([]string, len(work))
+	in.settled = nil
+	for range maxRounds {
+		in.round++
+		in.settling = map[string]bool{}
+		in.decide(grow(work, all), nil, in.guide)
+		if equalSets(in.settled, in.settling) {
+			return
+		}
+		in.settled = in.settling
+	}
+}
+
+func equalSets(a, b map[string]bool) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k := range a {
+		if !b[k] {
+			return false
+		}
+	}
+	return true
+}
+
+// decide settles the segments below n, whose path is parents, and everything
+// below them.
+func (in *inference) decide(n *node, parents []string, g *guide) {
+	path := "/" + strings.Join(parents, "/")
+	for _, i := range n.ends {
+		in.assigned[i] = path
+	}
+	if len(n.kids) == 0 {
+		return
+	}
+	params, literals := in.sort(n, parents, g)
+	for _, v := range literals {
+		in.decide(n.kids[v], append(parents[:len(parents):len(parents)], v), g.literal(v))
+	}
+	for _, group := range compose(params) {
+		nodes := make([]*node, len(group.values))
+		for i, v := range group.values {
+			nodes[i] = n.kids[v]
+		}
+		in.decide(join(nodes, group.segment), append(parents[:len(parents):len(parents)], group.segment), g.parameter(group.segment))
+	}
+}
+
+// sort tells the parameters below n from the literals.
+func (in *inference) sort(n *node, parents []string, g *guide) (params, literals []string) {
+	p := in.place(n, parents, g)
+	scores := map[string]float64{}
+	for _, v := range n.names() {
+		d := in.judge(p, v)
+		scores[v] = d.Score
+		in.decisions[d.Path] = d
+		if d.Parameter {
+			params = append(params, v)
+		} else {
+			literals = append(literals, v)
+		}
+	}
+	params, literals = in.pull(p, params, literals, scores)
+	for _, v := range params {
+		if scores[v] >= 2 && (!isInt(v) || len(v) > 3) && !isPlaceholder(v) {
+			in.settling[v] = true
+		}
+	}
+	return params, literals
+}
