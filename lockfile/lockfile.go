@@ -3,6 +3,11 @@
 package lockfile
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tomallicino/caskmcp/internal/canonical"
 	"github.com/tomallicino/caskmcp/surface"
 )
 
@@ -14,6 +19,8 @@ const (
 	Name        = "caskmcp.lock.yaml"
 	PendingName = "caskmcp.lock.pending.yaml"
 	ApprovedDir = "approved"
+	// FlockName is the file whose lock every writer of the folder takes.
+	FlockName = ".apply.lock"
 )
 
 // Lock is caskmcp.lock.yaml: one block for each decision, nothing at file
@@ -28,26 +35,26 @@ type Lock struct {
 
 // Block is a decision about one document.
 type Block struct {
-	Digest   string         `yaml:"digest"`
-	Status   surface.Status `yaml:"status"`
-	Approval Approval       `yaml:"approval"`
+	Digest   string         `json:"digest" yaml:"digest"`
+	Status   surface.Status `json:"status" yaml:"status"`
+	Approval Approval       `json:"approval" yaml:"approval"`
 }
 
 // ToolsetBlock is a decision about a toolset's name, description and default.
 type ToolsetBlock struct {
+	Description string `json:"description" yaml:"description"`
+	Default     bool   `json:"default" yaml:"default,omitempty"`
 	Block       `yaml:",inline"`
-	Description string `yaml:"description"`
-	Default     bool   `yaml:"default,omitempty"`
 }
 
 // ToolBlock is a decision about a tool. Identity, Request, Risk and Toolsets
 // repeat the definition for people who read the file; they must agree with it.
 type ToolBlock struct {
+	Request  string       `json:"request" yaml:"request"`
+	Risk     surface.Risk `json:"risk" yaml:"risk"`
+	Toolsets []string     `json:"toolsets" yaml:"toolsets,flow"`
+	Identity string       `json:"identity" yaml:"identity"`
 	Block    `yaml:",inline"`
-	Identity string       `yaml:"identity"`
-	Request  string       `yaml:"request"`
-	Risk     surface.Risk `yaml:"risk"`
-	Toolsets []string     `yaml:"toolsets,flow"`
 }
 
 // Approval is who decided, how and on what grounds. Checksum is the SHA-256
@@ -56,45 +63,121 @@ type ToolBlock struct {
 // file can recompute it, which is why "approvals.accept: [review]" recomputes
 // decisions from the pull request's reviews.
 type Approval struct {
-	By       By     `yaml:"by"`
-	Via      string `yaml:"via"` // "cli", "review" or "self"
-	At       string `yaml:"at"`  // RFC 3339, UTC, seconds
-	Reason   string `yaml:"reason,omitempty"`
-	PR       int    `yaml:"pr,omitempty"`
-	Head     string `yaml:"head,omitempty"`
-	Merge    string `yaml:"merge,omitempty"`
-	Review   int64  `yaml:"review,omitempty"`
-	Plan     string `yaml:"plan,omitempty"` // digest of the plan that was shown
-	Checksum string `yaml:"checksum"`
+	By       By     `json:"by" yaml:"by"`
+	Via      string `json:"via" yaml:"via"` // ViaCLI, ViaReview or ViaSelf
+	At       string `json:"at" yaml:"at"`   // RFC 3339, UTC, seconds
+	Reason   string `json:"reason" yaml:"reason,omitempty"`
+	PR       int    `json:"pr" yaml:"pr,omitempty"`
+	Head     string `json:"head" yaml:"head,omitempty"`
+	Merge    string `json:"merge" yaml:"merge,omitempty"`
+	Review   int64  `json:"review" yaml:"review,omitempty"`
+	Plan     string `json:"plan" yaml:"plan,omitempty"` // digest of the plan that was shown
+	Checksum string `json:"checksum" yaml:"checksum"`
 }
+
+// How a decision was made (Approval.Via).
+const (
+	ViaCLI    = "cli"    // on a terminal or with "caskmcp approve"
+	ViaReview = "review" // reviews of a pull request
+	ViaSelf   = "self"   // a merge by its own author, under allow_self
+)
 
 // By is a person: login at the git host, or user name on the machine.
 type By struct {
-	Login string `yaml:"login"`
-	ID    int64  `yaml:"id,omitempty"`
+	Login string `json:"login" yaml:"login"`
+	ID    int64  `json:"id" yaml:"id,omitempty"`
 }
 
-// State is an opened lockfile: what verifies, and what does not.
-type State struct {
-	// Exists is false on a first run: no lockfile at all.
-	Exists bool
-	// Digest is the SHA-256 of the lockfile's bytes, "" without one.
-	Digest string
-	Lock   Lock
-	// Surface is the approved surface: only definitions whose digest,
-	// approval and copies in the block verify. Expired tools are in it.
-	Surface surface.Surface
-	// PolicyOK and ServerOK say that the block is approved and verifies.
-	// Nothing is served unless both are true.
-	PolicyOK, ServerOK bool
-	// Findings say what does not verify, sorted; any finding fails check.
-	Findings []Finding
+// Kinds of block, as in Finding.Kind and Checksum.
+const (
+	KindTool     = "tool"
+	KindPolicy   = "policy"
+	KindServer   = "server"
+	KindToolset  = "toolset"
+	KindLockfile = "lockfile"
+)
+
+// Checksum computes Approval.Checksum for a *Block, *ToolsetBlock or
+// *ToolBlock of that kind and name; the checksum in the block does not count.
+func Checksum(kind, name string, block any) (string, error) {
+	switch b := block.(type) {
+	case *Block:
+		c := *b
+		c.Approval.Checksum = ""
+		block = c
+	case *ToolsetBlock:
+		c := *b
+		c.Approval.Checksum = ""
+		block = c
+	case *ToolBlock:
+		c := *b
+		c.Approval.Checksum = ""
+		if c.Toolsets == nil {
+			c.Toolsets = []string{}
+		}
+		block = c
+	default:
+		return "", fmt.Errorf("computing checksum of %s %q: %T is no block", kind, name, block)
+	}
+	sum, err := canonical.Digest(struct {
+		Kind  string `json:"kind"`
+		Name  string `json:"name"`
+		Block any    `json:"block"`
+	}{kind, name, block})
+	if err != nil {
+		return "", fmt.Errorf("computing checksum of %s %q: %w", kind, name, err)
+	}
+	return sum, nil
 }
 
-// Finding is something in the state that does not verify.
-type Finding struct {
-	Kind string `json:"kind"` // "tool", "policy", "server", "toolset", "lockfile"
-	Name string `json:"name,omitempty"`
-	Code string `json:"code"` // digest.mismatch, approval.invalid, definition.missing, definition.unreadable, block.disagrees, …
-	Text string `json:"text"` // a sentence for people, with what to run
+var (
+	statuses = []surface.Status{surface.Approved, surface.Rejected, surface.Removed}
+	vias     = []string{ViaCLI, ViaReview, ViaSelf}
+)
+
+// errChecksum reports a block that was edited, copied or renamed.
+var errChecksum = errors.New("the block was edited after the decision was recorded")
+
+// verify checks what every block has: a known status, a complete approval and
+// its checksum.
+func verify(kind, name string, b *Block, whole any) error {
+	if !slices.Contains(statuses, b.Status) {
+		return fmt.Errorf("status %q is none of approved, rejected, removed", b.Status)
+	}
+	a := b.Approval
+	if !slices.Contains(vias, a.Via) {
+		return fmt.Errorf("approval via %q is none of cli, review, self", a.Via)
+	}
+	if a.By.Login == "" {
+		return errors.New("the approval names nobody")
+	}
+	if _, err := parseTime(a.At); err != nil {
+		return fmt.Errorf("approval time %q is not RFC 3339 in UTC", a.At)
+	}
+	sum, err := Checksum(kind, name, whole)
+	if err != nil {
+		return err
+	}
+	if sum != a.Checksum {
+		return errChecksum
+	}
+	return nil
+}
+
+// Seal computes the checksum of a *Block, *ToolsetBlock or *ToolBlock and
+// stores it in the block's approval.
+func Seal(kind, name string, block any) error {
+	sum, err := Checksum(kind, name, block)
+	if err != nil {
+		return err
+	}
+	switch b := block.(type) {
+	case *Block:
+		b.Approval.Checksum = sum
+	case *ToolsetBlock:
+		b.Approval.Checksum = sum
+	case *ToolBlock:
+		b.Approval.Checksum = sum
+	}
+	return nil
 }
