@@ -1,0 +1,95 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// gitTree is the folder dir as it was in the git revision rev. A folder that
+// did not exist there is an empty tree.
+func gitTree(ctx context.Context, dir, rev string) (fs.FS, error) {
+	parent := existingParent(dir)
+	top, err := git(ctx, parent, "rev-parse", "--show-toplevel")
+	if err != nil {
+		return nil, hint(fmt.Errorf("reading revision %s: %w", rev, err), "--base needs a git work tree")
+	}
+	commit, err := git(ctx, parent, "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
+	if err != nil {
+		return nil, hint(fmt.Errorf("reading revision %s: there is no such commit", rev), `fetch it first, for example with "git fetch origin main"`)
+	}
+	root := strings.TrimSpace(string(top))
+	rel, err := relativeTo(root, dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading revision %s: %w", rev, err)
+	}
+	tree := strings.TrimSpace(string(commit)) + ":" + rel
+	if _, err := git(ctx, parent, "cat-file", "-e", tree); err != nil {
+		return emptyFS{}, nil
+	}
+	doc, err := git(ctx, root, "archive", "--format=zip", tree)
+	if err != nil {
+		return nil, fmt.Errorf("reading revision %s: %w", rev, err)
+	}
+	return zip.NewReader(bytes.NewReader(doc), int64(len(doc)))
+}
+
+// emptyFS is a folder with nothing in it.
+type emptyFS struct{}
+
+func (emptyFS) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// relativeTo is dir below the git work tree at root, with symbolic links on
+// the way resolved as git resolves them.
+func relativeTo(root, dir string) (string, error) {
+	base := existingParent(dir)
+	real, err := filepath.EvalSymlinks(base)
+	if err != nil {
+		return "", err
+	}
+	rest, err := filepath.Rel(base, dir)
+	if err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(root, filepath.Join(real, rest))
+	if err != nil {
+		return "", err
+	}
+	return filepath.ToSlash(rel), nil
+}
+
+// existingParent is dir or its nearest ancestor that exists.
+func existingParent(dir string) string {
+	for {
+		if _, err := filepath.EvalSymlinks(dir); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return dir
+		}
+		dir = up
+	}
+}
+
+// git runs git in dir and returns its standard output.
+func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		if msg := strings.TrimSpace(stderr.String()); msg != "" {
+			return nil, fmt.Errorf("git %s: %s", args[0], msg)
+		}
+		return nil, fmt.Errorf("git %s: %w", args[0], err)
+	}
+	return out, nil
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tomallicino/caskmcp/comment"
+	"github.com/tomallicino/caskmcp/internal/files"
+	"github.com/tomallicino/caskmcp/plan"
+)
+
+type planFlags struct {
+	toolpack  string
+	base      string
+	out       string
+	format    string
+	json      bool
+	detailed  bool
+	proposals bool
+	color     bool
+}
+
+func newPlan(e *env) *cobra.Command {
+	var f planFlags
+	c := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what would change for agents, compared with what is approved",
+		Long: `Plan compiles the committed captures and compares the result with the
+lockfile: every tool, policy, toolset and server setting that would change, with
+the old and the new value, the reason, the risk, and what it costs an agent.
+It writes nothing unless asked with -o.
+
+Exit status: 0 whatever the plan says; with --detailed-exitcode 0 when nothing
+changes and 2 when something does; 1 when it could not work.`,
+		Example: examples(
+			`caskmcp plan`,
+			`caskmcp plan --base origin/main -o plan.json --detailed-exitcode`,
+			`caskmcp plan --format markdown`,
+		),
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var err error
+			if f.color, err = e.color(colorMode(c), e.StdoutTTY); err != nil {
+				return err
+			}
+			return e.runPlan(c.Context(), f)
+		},
+	}
+	addToolpack(c, &f.toolpack)
+	c.Flags().StringVar(&f.base, "base", "", "take the state from this git revision instead of the work tree")
+	c.Flags().StringVarP(&f.out, "out", "o", "", "save the plan as JSON to this file")
+	c.Flags().StringVar(&f.format, "format", "text", "text, markdown or json")
+	c.Flags().BoolVar(&f.json, "json", false, "the same as --format json")
+	c.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 when something would change")
+	c.Flags().BoolVar(&f.proposals, "proposals", false, "also list what would be written differently today but stays as approved")
+	return c
+}
+
+// addToolpack adds --toolpack to a command.
+func addToolpack(c *cobra.Command, ref *string) {
+	c.Flags().StringVarP(ref, "toolpack", "t", "", "toolpack: name, folder or toolpack.yaml (default: the only one there is)")
+}
+
+func (e *env) runPlan(ctx context.Context, f planFlags) error {
+	w, err := e.open(ctx, f.toolpack, f.base)
+	if err != nil {
+		return err
+	}
+	if f.out != "" {
+		if err := e.savePlan(w.Plan, f.out); err != nil {
+			return err
+		}
+	}
+	if err := e.printPlan(w.Plan, f); err != nil {
+		return err
+	}
+	if f.detailed && w.Plan.HasChanges() {
+		return quiet(exitChanges)
+	}
+	return nil
+}
+
+func (e *env) savePlan(p *plan.Plan, out string) error {
+	doc, err := p.Encode()
+	if err != nil {
+		return fmt.Errorf("saving plan: %w", err)
+	}
+	path := e.abs(out)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("saving plan: %w", err)
+	}
+	if err := files.Write(path, doc, 0o644); err != nil {
+		return fmt.Errorf("saving plan: %w", err)
+	}
+	return nil
+}
+
+func (e *env) printPlan(p *plan.Plan, f planFlags) error {
+	format := f.format
+	if f.json {
+		format = "json"
+	}
+	switch format {
+	case "json":
+		doc, err := p.Encode()
+		if err != nil {
+			return err
+		}
+		_, err = e.Stdout.Write(doc)
+		return err
+	case "markdown", "md":
+		_, err := fmt.Fprint(e.Stdout, comment.Plan(p, comment.Options{}))
+		return err
+	case "text":
+		_, err := fmt.Fprint(e.Stdout, plan.Text(p, plan.TextOptions{Color: f.color, Proposals: f.proposals}))
+		return err
+	}
+	return fmt.Errorf("--format is %q, want text, markdown or json", format)
+}
+
+func newShow(e *env) *cobra.Command {
+	var f planFlags
+	c := &cobra.Command{
+		Use:     "show PLAN",
+		Short:   "Show a saved plan",
+		Example: examples(`caskmcp plan -o plan.json && caskmcp show plan.json`),
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var err error
+			if f.color, err = e.color(colorMode(c), e.StdoutTTY); err != nil {
+				return err
+			}
+			p, err := e.readPlan(args[0])
+			if err != nil {
+				return err
+			}
+			f.proposals = true
+			return e.printPlan(p, f)
+		},
+	}
+	c.Flags().StringVar(&f.format, "format", "text", "text, markdown or json")
+	c.Flags().BoolVar(&f.json, "json", false, "the same as --format json")
+	return c
+}
+
+// maxPlan bounds a saved plan, in bytes.
+const maxPlan = 256 << 20
+
+func (e *env) readPlan(name string) (*plan.Plan, error) {
+	doc, err := readBounded(e.abs(name), maxPlan)
+	if err != nil {
+		return nil, fmt.Errorf("reading plan: %w", err)
+	}
+	p, err := plan.Decode(doc)
+	if err != nil {
+		return nil, hint(fmt.Errorf("reading plan %s: %w", name, err), "make it again with: caskmcp plan -o "+name)
+	}
+	return p, nil
+}
+
+func newCheck(e *env) *cobra.Command {
+	var ref, base string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "The gate: exit with 3 unless everything is approved and verifies",
+		Long: `Check recompiles the captures and fails unless the result is exactly what the
+lockfile approves, and unless every digest and approval in it verifies.
+
+Exit status: 0 all approved; 3 something is not; 1 when it could not work.`,
+		Example: examples(`caskmcp check`, `caskmcp check --base origin/main --json`),
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return e.runCheck(c.Context(), ref, base, asJSON) },
+	}
+	addToolpack(c, &ref)
+	c.Flags().StringVar(&base, "base", "", "take the state from this git revision instead of the work tree")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
+	return c
+}
+
+// checkResult is the output of "check --json".
+type checkResult struct {
+	OK       bool           `json:"ok"`
+	Findings []checkFinding `json:"findings"`
+}
+
+// checkFinding is one reason why the gate says no.
+type checkFinding struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	Code string `json:"code"`
+	Text string `json:"text"`
+}
+
+func (e *env) runCheck(ctx context.Context, ref, base string, asJSON bool) error {
+	w, err := e.open(ctx, ref, base)
+	if err != nil {
+		return err
+	}
+	findings := checkFindings(w)
+	if asJSON {
+		if err := e.writeJSON(checkResult{OK: len(findings) == 0, Findings: findings}); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range findings {
+			fmt.Fprintln(e.Stdout, printable(strings.TrimSpace(fmt.Sprintf("✗ %s %s: %s (%s)", f.Kind, f.Name, f.Text, f.Code))))
+		}
+		if len(findings) == 0 {
+			fmt.Fprintf(e.Stdout, "✓ %s: %d tools approved, nothing pending\n", w.Pack.Config.Name, len(w.State.Surface.Tools))
+		}
+	}
+	if len(findings) == 0 {
+		return nil
+	}
+	return hint(gate("%s is not fully approved: %s", w.Pack.Config.Name, count(len(findings), "finding")),
+		`see what changed with "caskmcp plan`+e.packFlag(w.Pack)+`", then "caskmcp approve`+e.packFlag(w.Pack)+`" and "caskmcp apply`+e.packFlag(w.Pack)+`"`)
+}
+
+// checkFindings is everything that keeps the gate shut: state that does not
+// verify, and changes that nobody approved.
+func checkFindings(w *workspace) []checkFinding {
+	findings := []checkFinding{}
+	for _, f := range w.State.Findings {
+		findings = append(findings, checkFinding{Kind: f.Kind, Name: f.Name, Code: f.Code, Text: f.Text})
+	}
+	for _, c := range w.Plan.Changes {
+		if c.Kind == plan.StateKind {
+			continue // listed with the state's findings
+		}
+		findings = append(findings, checkFinding{Kind: string(c.Kind), Name: c.Name, Code: "not.approved", Text: describe(c)})
+	}
+	return findings
+}
+
+// describe says in one line what a change does and why it matters most.
+func describe(c plan.Change) string {
+	verb := strings.Join(c.Actions, " then ")
+	if len(c.Reasons) == 0 {
+		return verb + " is not approved"
+	}
+	more := ""
+	if n := len(c.Reasons) - 1; n > 0 {
+		more = fmt.Sprintf(", and %s more", count(n, "reason"))
+	}
+	return fmt.Sprintf("%s is not approved: %s%s", verb, c.Reasons[0].Text, more)
+}
+
+// count is "1 finding" or "2 findings".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/capture"
+	"github.com/tomallicino/caskmcp/compiler"
+	"github.com/tomallicino/caskmcp/internal/canonical"
+	"github.com/tomallicino/caskmcp/lockfile"
+	"github.com/tomallicino/caskmcp/plan"
+	"github.com/tomallicino/caskmcp/surface"
+	"github.com/tomallicino/caskmcp/toolpack"
+)
+
+// workspace is a toolpack with everything a plan is made of.
+type workspace struct {
+	Pack     *toolpack.Toolpack
+	State    *lockfile.State
+	Captures []*capture.Capture
+	Inputs   []plan.Input
+	Result   *compiler.Result
+	Plan     *plan.Plan
+}
+
+// findToolpack resolves --toolpack and says what to run when there is none.
+func (e *env) findToolpack(ref string) (string, error) {
+	dir, err := toolpack.Find(e.Dir, ref)
+	var missing *toolpack.NotFoundError
+	if errors.As(err, &missing) {
+		if len(missing.Known) > 0 {
+			return "", hint(err, "there are: "+strings.Join(missing.Known, ", "))
+		}
+		return "", hint(err, `record an API as HAR, then run "caskmcp capture import FILE -a HOST --name NAME" and "caskmcp compile --name NAME"`)
+	}
+	return dir, err
+}
+
+// loadPack finds and reads a toolpack.
+func (e *env) loadPack(ref string) (*toolpack.Toolpack, error) {
+	dir, err := e.findToolpack(ref)
+	if err != nil {
+		return nil, err
+	}
+	return toolpack.Load(dir)
+}
+
+// openState opens the state of a toolpack: its lockfile folder in the work
+// tree, or in the git revision base.
+func (e *env) openState(ctx context.Context, pack *toolpack.Toolpack, base string) (*lockfile.State, error) {
+	var fsys fs.FS
+	if base == "" {
+		fsys = os.DirFS(pack.LockDir())
+	} else {
+		tree, err := gitTree(ctx, pack.LockDir(), base)
+		if err != nil {
+			return nil, err
+		}
+		fsys = tree
+	}
+	state, err := lockfile.Open(fsys)
+	if err != nil {
+		return nil, stateError(pack.LockDir(), err)
+	}
+	return state, nil
+}
+
+// stateError says which lockfile could not be opened and what to do.
+func stateError(dir string, err error) error {
+	return hint(&exitError{code: exitGate, err: fmt.Errorf("opening %s: %w", filepath.Join(dir, lockfile.Name), err)},
+		`restore the last good state with "git checkout -- `+filepath.Base(dir)+`" in the toolpack, or see "git log" for who changed it; nothing is served until then`)
+}
+
+// open reads a toolpack, compiles it and plans it against its state.
+func (e *env) open(ctx context.Context, ref, base string) (*workspace, error) {
+	pack, err := e.loadPack(ref)
+	if err != nil {
+		return nil, err
+	}
+	w := &workspace{Pack: pack}
+	if w.State, err = e.openState(ctx, pack, base); err != nil {
+		return nil, err
+	}
+	if err := w.compile(); err != nil {
+		return nil, err
+	}
+	return w, w.makePlan(e)
+}
+
+// compile reads the captures and compiles them against the state as prior.
+func (w *workspace) compile() error {
+	if err := w.readCaptures(); err != nil {
+		return err
+	}
+	opt, err := compileOptions(w.Pack)
+	if err != nil {
+		return err
+	}
+	if w.Result, err = compiler.Compile(w.Captures, w.State.Prior(), opt); err != nil {
+		return fmt.Errorf("compiling %s: %w", w.Pack.Config.Name, err)
+	}
+	return nil
+}
+
+func (w *workspace) readCaptures() error {
+	names, err := w.Pack.CaptureFiles()
+	if err != nil {
+		return hint(err, `see what is there: ls `+w.Pack.Rel(w.Pack.CapturesDir()))
+	}
+	config := filepath.Join(w.Pack.Dir, toolpack.FileName)
+	inputs := append([]string{config}, names...)
+	if f := w.Pack.Config.ScopeFile; f != "" {
+		inputs = append(inputs, filepath.Join(w.Pack.Dir, f))
+	}
+	for _, name := range inputs {
+		doc, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("reading inputs: %w", err)
+		}
+		w.Inputs = append(w.Inputs, plan.Input{Path: w.Pack.Rel(name), SHA256: strings.TrimPrefix(canonical.Sum(doc), "sha256:")})
+		if !slices.Contains(names, name) {
+			continue
+		}
+		c, err := capture.Parse(doc)
+		if err != nil {
+			return hint(fmt.Errorf("reading capture %s: %w", w.Pack.Rel(name), err), `import the recording again with "caskmcp capture import"`)
+		}
+		w.Captures = append(w.Captures, c)
+	}
+	slices.SortFunc(w.Inputs, func(a, b plan.Input) int { return strings.Compare(a.Path, b.Path) })
+	return nil
+}
+
+// makePlan compares the compiled surface with the state.
+func (w *workspace) makePlan(e *env) error {
+	secrets, err := w.secrets()
+	if err != nil {
+		return err
+	}
+	w.Plan, err = plan.New(plan.Params{
+		Toolpack: w.Pack.Config.Name,
+		State:    w.State,
+		Result:   w.Result,
+		Inputs:   w.Inputs,
+		Secrets:  secrets,
+		Today:    e.Now().UTC().Format("2006-01-02"),
+	})
+	if err != nil {
+		return fmt.Errorf("planning %s: %w", w.Pack.Config.Name, err)
+	}
+	return nil
+}
+
+// secrets runs the detectors over every capture: a hand-edited or foreign
+// capture must not bring a secret into the repository unnoticed.
+func (w *workspace) secrets() ([]plan.Note, error) {
+	names, err := w.Pack.CaptureFiles()
+	if err != nil {
+		return nil, err
+	}
+	var notes []plan.Note
+	for _, name := range names {
+		doc, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading inputs: %w", err)
+		}
+		for _, s := range capture.FindSecrets(doc) {
+			notes = append(notes, plan.Note{
+				Code: "secrets.in_capture",
+				Text: fmt.Sprintf("%s holds what looks like a secret (%s) at %s", w.Pack.Rel(name), s.Rule, s.Pointer),
+				Hint: "remove the file, revoke the secret, and import the recording again",
+			})
+		}
+	}
+	return notes, nil
+}
+
+// compileOptions are toolpack.yaml in the compiler's terms.
+func compileOptions(pack *toolpack.Toolpack) (compiler.Options, error) {
+	c := pack.Config
+	opt := compiler.Options{
+		Name:          c.Name,
+		Scope:         c.Scope,
+		Include:       c.Include,
+		Exclude:       c.Exclude,
+		Hints:         c.Hints,
+		AllOperations: c.AllOperations,
+		Tools:         c.Tools,
+		Toolsets:      c.Toolsets,
+		Policy:        c.Policy,
+		Server: surface.Server{
+			Name:           c.Name,
+			Instructions:   c.Server.Instructions,
+			AllowPrivate:   slices.Sorted(slices.Values(c.Server.AllowPrivate)),
+			AllowRedirects: slices.Sorted(slices.Values(c.Server.AllowRedirects)),
+		},
+	}
+	for ref, a := range c.Auth {
+		opt.Credentials = append(opt.Credentials, surface.Credential{Ref: ref, Env: a.Env, Hosts: slices.Sorted(slices.Values(a.Hosts))})
+	}
+	slices.SortFunc(opt.Credentials, func(a, b surface.Credential) int { return strings.Compare(a.Ref, b.Ref) })
+	if c.ScopeFile == "" {
+		return opt, nil
+	}
+	doc, err := os.ReadFile(filepath.Join(pack.Dir, c.ScopeFile))
+	if err != nil {
+		return opt, fmt.Errorf("reading scope file: %w", err)
+	}
+	if opt.ScopeRules, err = compiler.ParseScope(doc); err != nil {
+		return opt, fmt.Errorf("reading scope file %s: %w", pack.Rel(filepath.Join(pack.Dir, c.ScopeFile)), err)
+	}
+	return opt, nil
+}
