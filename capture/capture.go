@@ -161,7 +161,8 @@ type DeclaredBody struct {
 	Schema      json.RawMessage `json:"schema,omitempty"`
 }
 
-// DeclaredResponse is one response. Status 0 stands for "default".
+// DeclaredResponse is one response. Status 0 stands for "default"; a range such
+// as 4XX is written as its first status where that is not declared itself.
 type DeclaredResponse struct {
 	Status      int             `json:"status"`
 	Type        string          `json:"type,omitempty"`
@@ -177,4 +178,7 @@ type DeclaredRequirement struct {
 	In     string   `json:"in,omitempty"`
 	Key    string   `json:"key,omitempty"` // of the header, query parameter or cookie
 	Scopes []string `json:"scopes,omitempty"`
+	// Group is 0 for a requirement that suffices alone. Requirements of one
+	// group are needed together.
+	Group int `json:"group,omitempty"`
 }

@@ -1,0 +1,232 @@
+package openapi
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+// origin is a scheme, host and port.
+type origin struct {
+	scheme, host string
+	port         int
+}
+
+// allowed is the entry of an allow-list for o.
+func (o origin) allowed() string {
+	if o.port == surface.DefaultPort(o.scheme) {
+		return o.host
+	}
+	return net.JoinHostPort(o.host, strconv.Itoa(o.port))
+}
+
+// server is an origin with the base path of its operations, without a slash
+// at its end.
+type server struct {
+	origin
+	base string
+}
+
+// servers picks the server of an operation.
+type servers struct {
+	override *server  // ImportOptions.Server
+	fallback *origin  // the only host of ImportOptions.Hosts
+	allow    []string // ImportOptions.Hosts
+	root     any      // the document's own list
+}
+
+func newServers(d *document, opt ImportOptions) (*servers, error) {
+	s := &servers{root: d.root["servers"]}
+	if opt.Server != "" {
+		u, err := url.Parse(opt.Server)
+		if err == nil && !absolute(u) {
+			err = errors.New("want an absolute http or https URL")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("server %q: %w", opt.Server, err)
+		}
+		own, err := fromURL(u)
+		if err != nil {
+			return nil, fmt.Errorf("server %q: %w", opt.Server, err)
+		}
+		s.override = &own
+	}
+	var exact []string
+	for _, h := range opt.Hosts {
+		h = strings.ToLower(strings.TrimSpace(h))
+		if h == "" || strings.Contains(h, "/") {
+			return nil, fmt.Errorf("host %q: want \"host\", \"host:port\" or \"*.host\"", h)
+		}
+		s.allow = append(s.allow, h)
+		if !strings.Contains(h, "*") {
+			exact = append(exact, h)
+		}
+	}
+	if len(exact) == 1 {
+		u, err := url.Parse("https://" + bracketed(exact[0]))
+		if err != nil {
+			return nil, fmt.Errorf("host %q: %w", exact[0], err)
+		}
+		if loopback(u.Hostname()) {
+			u.Scheme = "http"
+		}
+		own, err := fromURL(u)
+		if err != nil {
+			return nil, fmt.Errorf("host %q: %w", exact[0], err)
+		}
+		s.fallback = &own.origin
+	}
+	return s, nil
+}
+
+// bracketed writes a bare IPv6 address as a URL has it.
+func bracketed(host string) string {
+	if a, err := netip.ParseAddr(host); err == nil && a.Is6() {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+func absolute(u *url.URL) bool {
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// errNotAllowed reports that no server of an operation is in the allow-list.
+var errNotAllowed = errors.New("is not in the list of allowed hosts")
+
+// pick is the server for an operation whose own, path's and document's lists
+// are given in that order; the first list that there is counts (OpenAPI 3.1
+// section 4.8.5). In it, the first server that is allowed is taken.
+func (s *servers) pick(lists ...any) (server, error) {
+	list, own := s.root, false
+	for _, l := range lists {
+		if entries, _ := l.([]any); len(entries) > 0 {
+			list, own = l, true
+			break
+		}
+	}
+	entries, _ := list.([]any)
+	if len(entries) == 0 {
+		entries = []any{map[string]any{"url": "/"}}
+	}
+	var first error
+	for _, e := range entries {
+		chosen, err := s.one(e, own)
+		if err == nil && !s.isAllowed(chosen.origin) {
+			err = fmt.Errorf("the host %s %w", chosen.allowed(), errNotAllowed)
+		}
+		if err == nil {
+			return chosen, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return server{}, first
+}
+
+// one reads a Server Object. own says that it is not the document's.
+func (s *servers) one(entry any, own bool) (server, error) {
+	text, err := expand(entry)
+	if err != nil {
+		return server{}, err
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return server{}, fmt.Errorf("the server URL %q is not valid", clip(text, 200))
+	}
+	if u.Host != "" && u.Scheme == "" {
+		u.Scheme = "https"
+	}
+	switch {
+	case u.Scheme != "" && !absolute(u):
+		return server{}, fmt.Errorf("the server URL %q is not http or https", clip(text, 200))
+	case absolute(u) && (s.override == nil || own):
+		return fromURL(u)
+	case s.override != nil:
+		out := *s.override
+		if out.base == "" {
+			out.base = basePath(u)
+		}
+		return out, nil
+	case s.fallback != nil:
+		return server{*s.fallback, basePath(u)}, nil
+	}
+	return server{}, fmt.Errorf("%w; pass --server URL (or one host with -a HOST)", ErrNoServer)
+}
+
+// expand replaces server variables by their defaults.
+func expand(entry any) (string, error) {
+	m, _ := entry.(map[string]any)
+	text, ok := m["url"].(string)
+	if !ok {
+		return "", errors.New("a server has no URL")
+	}
+	variables, _ := m["variables"].(map[string]any)
+	for _, name := range sortedKeys(variables) {
+		v, _ := variables[name].(map[string]any)
+		value := scalar(v["default"])
+		if values, _ := v["enum"].([]any); v["default"] == nil && len(values) > 0 {
+			value = scalar(values[0])
+		}
+		text = strings.ReplaceAll(text, "{"+name+"}", value)
+	}
+	if strings.ContainsAny(text, "{}") {
+		return "", fmt.Errorf("the server URL %q has a variable without a default; pass --server URL", clip(text, 200))
+	}
+	return strings.TrimSpace(text), nil
+}
+
+func fromURL(u *url.URL) (server, error) {
+	if u.User != nil {
+		return server{}, errors.New("a server URL must not hold a user name or password")
+	}
+	host := strings.ToLower(u.Hostname())
+	ascii, err := idna.Lookup.ToASCII(host)
+	if _, notAddress := netip.ParseAddr(host); notAddress == nil {
+		ascii, err = host, nil
+	}
+	if err != nil || ascii == "" || strings.ContainsAny(ascii, "*/ ") {
+		return server{}, fmt.Errorf("the host name %q is not valid", clip(host, 200))
+	}
+	port := surface.DefaultPort(u.Scheme)
+	if p := u.Port(); p != "" {
+		if port, err = strconv.Atoi(p); err != nil || port < 1 || port > 65535 {
+			return server{}, fmt.Errorf("the port %q is not valid", clip(p, 20))
+		}
+	}
+	return server{origin{u.Scheme, ascii, port}, basePath(u)}, nil
+}
+
+// basePath is u's path without dot segments and without a slash at its end.
+func basePath(u *url.URL) string {
+	path := (&url.URL{Path: "/"}).ResolveReference(&url.URL{Path: u.Path, RawPath: u.RawPath}).EscapedPath()
+	return strings.TrimRight(path, "/")
+}
+
+func (s *servers) isAllowed(o origin) bool {
+	if len(s.allow) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(s.allow, func(a string) bool {
+		if a == o.host || a == o.allowed() || a == net.JoinHostPort(o.host, strconv.Itoa(o.port)) {
+			return true
+		}
+		suffix, wild := strings.CutPrefix(a, "*")
+		return wild && strings.HasPrefix(suffix, ".") && strings.HasSuffix(o.host, suffix)
+	})
+}
