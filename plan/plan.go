@@ -57,7 +57,9 @@ type Plan struct {
 	Proposals []Proposal `json:"proposals"`
 	// Reviews are inferences with low confidence, with the hint that settles
 	// each.
-	Reviews []Note  `json:"reviews"`
+	Reviews []Note `json:"reviews"`
+	// Notes are remarks on the state and the inputs, sorted.
+	Notes   []Note  `json:"notes"`
 	Summary Summary `json:"summary"`
 	Cost    Cost    `json:"cost"`
 	// PlanDigest covers everything but itself.
@@ -77,17 +79,22 @@ type Input struct {
 }
 
 // Change is what happens to one object. Before or After is absent on
-// creation and removal.
+// creation and removal; Before is also absent where the state holds no
+// definition that verifies. Name is the one after the change: a renamed tool
+// has its old name in Before.
 type Change struct {
-	Kind     Kind     `json:"kind"`
-	Name     string   `json:"name"`
-	Identity string   `json:"identity,omitempty"`
-	Request  string   `json:"request,omitempty"`
-	Actions  []string `json:"actions"` // ["create"], ["update"], ["delete"], ["delete","create"]
+	Kind     Kind   `json:"kind"`
+	Name     string `json:"name"`
+	Identity string `json:"identity,omitempty"`
+	Request  string `json:"request,omitempty"`
+	// Actions is ["create"], ["update"], ["delete"], ["delete","create"], or
+	// ["no-op"] for a StateKind change, which only reports.
+	Actions []string `json:"actions"`
 	// Before and After are the canonical definitions without evidence.
 	Before json.RawMessage `json:"before,omitempty"`
 	After  json.RawMessage `json:"after,omitempty"`
-	// Fields are the differences, sorted by path.
+	// Fields are the differences between Before and After, sorted by path.
+	// Creations and removals have none: everything differs.
 	Fields            []Field    `json:"fields"`
 	Reasons           []Reason   `json:"reasons"`
 	Risk              RiskChange `json:"risk"`

@@ -1,0 +1,70 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tomallicino/caskmcp/internal/canonical"
+	"github.com/tomallicino/caskmcp/internal/format"
+)
+
+// ErrAltered reports a plan whose bytes do not match its digest.
+var ErrAltered = errors.New("the plan was changed after it was made; run \"caskmcp plan\" again")
+
+// Encode writes p as plan.json: its RFC 8785 form and a newline. Equal plans
+// are equal bytes.
+func (p *Plan) Encode() ([]byte, error) {
+	doc, err := canonical.JSON(p)
+	if err != nil {
+		return nil, fmt.Errorf("encoding plan: %w", err)
+	}
+	return append(doc, '\n'), nil
+}
+
+// Decode reads plan.json. It refuses other format versions (see
+// format.ErrUnsupported), documents that hold anything this version does not
+// know, and plans that do not match their digest (ErrAltered).
+func Decode(data []byte) (*Plan, error) {
+	var head struct {
+		FormatVersion string `json:"format_version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, fmt.Errorf("reading plan: %w", err)
+	}
+	if err := format.Check(head.FormatVersion, FormatVersion); err != nil {
+		return nil, fmt.Errorf("reading plan: %w", err)
+	}
+	var p Plan
+	if err := json.Unmarshal(data, &p); err != nil {
+		return nil, fmt.Errorf("reading plan: %w", err)
+	}
+	want, err := canonical.Transform(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading plan: %w", err)
+	}
+	got, err := canonical.JSON(&p)
+	if err != nil {
+		return nil, fmt.Errorf("reading plan: %w", err)
+	}
+	digest, err := p.digest()
+	if err != nil {
+		return nil, fmt.Errorf("reading plan: %w", err)
+	}
+	if !bytes.Equal(got, want) || digest != p.PlanDigest {
+		return nil, fmt.Errorf("reading plan: %w", ErrAltered)
+	}
+	return &p, nil
+}
+
+// digest covers everything but PlanDigest.
+func (p *Plan) digest() (string, error) {
+	q := *p
+	q.PlanDigest = ""
+	return canonical.Digest(q)
+}
+
+// HasChanges reports whether applying p would do anything, or the state does
+// not verify.
+func (p *Plan) HasChanges() bool { return len(p.Changes) > 0 }

@@ -1,0 +1,224 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/schema"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+// inputSchema explains what agents may send now. A wider input is new freedom,
+// a narrower one can break calls.
+func (j *toolJudge) inputSchema() {
+	for _, d := range schema.Compare(j.before.InputSchema, j.after.InputSchema) {
+		at := "input " + place(d.Path)
+		switch d.Kind {
+		case schema.Widened:
+			j.add("input.widened", j.wideningBy(d), "%s accepts more: %s", at, keywordChange(d))
+		case schema.Narrowed:
+			j.review("input.narrowed", "%s accepts less: %s", at, keywordChange(d))
+		case schema.TypeChanged:
+			j.add("input.type_changed", j.widening(), "%s has another type: %s", at, keywordChange(d))
+		case schema.PropertyAdded:
+			j.add("input.widened", j.widening(), "agents may send %s: %s", at, value(d.After))
+			j.addedText(at, d)
+		case schema.PropertyRemoved:
+			j.review("input.narrowed", "%s is gone; it was %s", at, value(d.Before))
+		case schema.RequiredAdded:
+			j.review("input.required_added", "%s must be sent now", placeIn("input", d))
+		case schema.RequiredRemoved:
+			j.add("input.widened", j.widening(), "%s may be left out now", placeIn("input", d))
+		default:
+			j.block("text.changed", "text of %s changed: %s", at, keywordChange(d))
+		}
+	}
+}
+
+// wideningBy is the class of one widened keyword. New values of an enum or
+// constant are text that agents read and a power nobody approved.
+func (j *toolJudge) wideningBy(d schema.Difference) Class {
+	if strings.HasSuffix(d.Path, "/enum") || strings.HasSuffix(d.Path, "/const") {
+		return Block
+	}
+	return j.widening()
+}
+
+// outputSchema explains what agents read now. A wider output is more data, a
+// changed one can break whoever relies on it.
+func (j *toolJudge) outputSchema() {
+	switch {
+	case len(j.before.OutputSchema) == 0:
+		j.review("output.added", "the response is described now; it was not")
+	case len(j.after.OutputSchema) == 0:
+		j.review("output.removed", "the response is not described any more")
+	default:
+		for _, d := range schema.Compare(j.before.OutputSchema, j.after.OutputSchema) {
+			j.outputDifference(d)
+		}
+	}
+	j.sensitiveOutput()
+}
+
+func (j *toolJudge) outputDifference(d schema.Difference) {
+	at := "response " + place(d.Path)
+	switch d.Kind {
+	case schema.Widened:
+		j.review("output.widened", "%s may hold more: %s", at, keywordChange(d))
+	case schema.Narrowed:
+		j.review("output.narrowed", "%s holds less: %s", at, keywordChange(d))
+	case schema.TypeChanged:
+		j.review("output.type_changed", "%s has another type: %s", at, keywordChange(d))
+	case schema.PropertyAdded:
+		j.review("output.added", "%s is new: %s", at, value(d.After))
+		j.addedText(at, d)
+	case schema.PropertyRemoved:
+		j.review("output.removed", "%s is gone; it was %s", at, value(d.Before))
+	case schema.RequiredAdded:
+		j.review("output.narrowed", "%s is always there now", placeIn("response", d))
+	case schema.RequiredRemoved:
+		j.review("output.required_removed", "%s may be missing now", placeIn("response", d))
+	default:
+		j.block("text.changed", "text of %s changed: %s", at, keywordChange(d))
+	}
+}
+
+// addedText says that a new property brings words of its own.
+func (j *toolJudge) addedText(at string, d schema.Difference) {
+	if words := schemaTexts(d.After); len(words) > 0 {
+		j.review("text.added", "%s brings text that agents read: %s", at, quoteAll(words))
+	}
+}
+
+// keywordChange names the keyword of d and its values.
+func keywordChange(d schema.Difference) string {
+	tokens := splitPointer(d.Path)
+	keyword := "schema"
+	if len(tokens) > 0 {
+		keyword = tokens[len(tokens)-1]
+	}
+	return fmt.Sprintf("%s was %s, is now %s", quoteWord(keyword), value(d.Before), value(d.After))
+}
+
+// quoteWord leaves plain words as they are.
+func quoteWord(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ$_") == "" && s != "" {
+		return s
+	}
+	return quote(s)
+}
+
+// placeIn names the property that a required keyword is about.
+func placeIn(side string, d schema.Difference) string {
+	return side + " " + place(strings.TrimSuffix(d.Path, "required")+"properties/"+escapePointer(d.Name))
+}
+
+// place turns a JSON Pointer into a schema into the values it describes:
+// /properties/items/items/properties/id/type is "items[].id".
+func place(path string) string {
+	var b strings.Builder
+	tokens := splitPointer(path)
+	for i := 0; i < len(tokens); i++ {
+		switch t := tokens[i]; t {
+		case "properties", "patternProperties", "dependentSchemas", "$defs", "definitions":
+			if i+1 < len(tokens) {
+				i++
+				if b.Len() > 0 {
+					b.WriteByte('.')
+				}
+				b.WriteString(tokens[i])
+			}
+		case "items", "contains":
+			b.WriteString("[]")
+		case "prefixItems":
+			if i+1 < len(tokens) {
+				i++
+				b.WriteString("[" + tokens[i] + "]")
+			}
+		case "additionalProperties":
+			if i+1 < len(tokens) {
+				b.WriteString(".*")
+			}
+		}
+	}
+	if b.Len() == 0 {
+		return "as a whole"
+	}
+	return quote(b.String())
+}
+
+// sensitiveOutput reports response fields that look like personal data or
+// secrets and that agents did not get before.
+func (j *toolJudge) sensitiveOutput() {
+	before, after := sensitiveFields(j.before), sensitiveFields(j.after)
+	var secrets, personal []string
+	for _, path := range slices.Sorted(maps.Keys(after)) {
+		switch _, known := before[path]; {
+		case known:
+		case after[path] == secretField:
+			secrets = append(secrets, path)
+		default:
+			personal = append(personal, path)
+		}
+	}
+	if len(secrets) > 0 {
+		j.block("output.secret_shape_added", "the response holds what looks like a secret: %s", quoteAll(secrets))
+	}
+	if len(personal) > 0 {
+		j.block("output.pii_added", "the response holds personal data: %s", quoteAll(personal))
+	}
+}
+
+// sensitiveFields finds the sensitive fields of t's response that are not
+// masked, by the path agents would see them under.
+func sensitiveFields(t surface.Tool) map[string]fieldKind {
+	found := map[string]fieldKind{}
+	doc, err := decode(json.RawMessage(t.OutputSchema))
+	if err != nil {
+		return found
+	}
+	walkProperties("", doc, 0, func(path, name string) {
+		for _, masked := range t.Redact {
+			if strings.EqualFold(masked, name) {
+				return
+			}
+		}
+		if kind := classifyField(name); kind != plainField {
+			found[path] = kind
+		}
+	})
+	return found
+}
+
+// maxSchemaDepth bounds walks over schemas, whose nesting the decoder bounds
+// only at 10,000.
+const maxSchemaDepth = 200
+
+// walkProperties calls visit for each declared object property under v.
+func walkProperties(path string, v any, depth int, visit func(path, name string)) {
+	if depth > maxSchemaDepth {
+		return
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			walkProperties(path, x, depth+1, visit)
+		}
+	case map[string]any:
+		for k, x := range v {
+			props, ok := x.(map[string]any)
+			if k != "properties" || !ok {
+				walkProperties(path, x, depth+1, visit)
+				continue
+			}
+			for name, sub := range props {
+				at := strings.TrimPrefix(path+"."+name, ".")
+				visit(at, name)
+				walkProperties(at, sub, depth+1, visit)
+			}
+		}
+	}
+}
