@@ -83,7 +83,7 @@ func newTree(fsys fs.FS) (*tree, error) {
 	}
 	t := &tree{fsys: fsys, over: map[string]files.Change{}}
 	for _, c := range changes {
-		if c.Path != Name && path.Dir(c.Path) != ApprovedDir {
+		if c.Path != Name && c.Path != PendingName && path.Dir(c.Path) != ApprovedDir {
 			return nil, fmt.Errorf("%s: %w: path %q", files.JournalName, files.ErrJournal, c.Path)
 		}
 		t.over[c.Path] = c
@@ -127,7 +127,7 @@ func (t *tree) approved() ([]string, error) {
 		}
 	}
 	for _, c := range t.over {
-		if c.Path != Name {
+		if path.Dir(c.Path) == ApprovedDir {
 			names[c.Path] = !c.Remove
 		}
 	}
