@@ -5,41 +5,69 @@ import (
 	"strings"
 )
 
-// composed are the values of one parameter, or of several in one segment.
+// composed are the nodes of one parameter, or of several in one segment.
 type composed struct {
 	segment string // "{}", "{}.csv", "{}...{}", "@{}"
-	values  []string
+	nodes   []*node
 }
 
-// compose finds the literal text that all values of a place have in common:
-// an extension, a custom method behind a colon, an OData key predicate.
-func compose(params []string) []composed {
-	if len(params) == 0 {
-		return nil
+// compose finds the literal text that the values of a place have in common:
+// an extension, a custom method behind a colon, an OData key predicate. What
+// ends at a value and what goes on below it is composed apart, because only
+// the former has extensions: /posts/7.json, /posts/7/likes.json.
+func compose(n *node, params []string) []composed {
+	var leaves, inner []string
+	for _, v := range params {
+		if len(n.kids[v].ends) > 0 {
+			leaves = append(leaves, v)
+		}
+		if len(n.kids[v].kids) > 0 {
+			inner = append(inner, v)
+		}
 	}
-	groups := map[string][]string{}
-	if all(params, func(v string) bool { return handle(v) }) {
-		groups["@{}"] = params
-	} else {
-		tails := map[string]bool{}
-		for _, v := range params {
-			if _, tail, ok := cutLast(v, ":"); ok {
-				tails[tail] = true
-			}
+	groups := map[string][]*node{}
+	for segment, values := range patterns(leaves) {
+		for _, v := range values {
+			k := n.kids[v]
+			groups[segment] = append(groups[segment], &node{segment: v, ends: k.ends, ops: k.ops, hits: k.hits, seen: k.seen})
 		}
-		for _, v := range params {
-			s := pattern1(v, len(tails))
-			groups[s] = append(groups[s], v)
+	}
+	for segment, values := range patterns(inner) {
+		for _, v := range values {
+			k := n.kids[v]
+			groups[segment] = append(groups[segment], &node{segment: v, kids: k.kids, hits: k.hits, seen: k.seen})
 		}
-		dissolveExtensions(groups)
 	}
 	out := make([]composed, 0, len(groups))
-	for s, v := range groups {
-		sort.Strings(v)
-		out = append(out, composed{s, v})
+	for s, nodes := range groups {
+		out = append(out, composed{s, nodes})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].segment < out[j].segment })
 	return out
+}
+
+// patterns groups values by the pattern that they have in common.
+func patterns(values []string) map[string][]string {
+	groups := map[string][]string{}
+	if len(values) == 0 {
+		return groups
+	}
+	if all(values, handle) {
+		groups["@{}"] = values
+		return groups
+	}
+	heads, tails := map[string]bool{}, map[string]bool{}
+	for _, v := range values {
+		if head, tail, ok := cutLast(v, ":"); ok {
+			heads[head], tails[tail] = true, true
+		}
+	}
+	for _, v := range values {
+		s := patternOf(v, len(heads), len(tails))
+		groups[s] = append(groups[s], v)
+	}
+	dissolveExtensions(groups)
+	return groups
 }
 
 func all(values []string, f func(string) bool) bool {
@@ -63,9 +91,13 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s, "", false
 }
 
-// pattern1 is the pattern that one value suggests; tails is the number of
-// different texts behind a colon among all of them.
-func pattern1(v string, tails int) string {
+// formats are the extensions that choose a representation. Others are part of
+// a file's name.
+var formats = set("json xml csv tsv html txt pdf png jpg jpeg gif svg webp zip gz tgz tar ics rss atom diff patch xlsx yaml yml")
+
+// patternOf is the pattern that one value suggests; heads and tails are the
+// numbers of different texts before and behind a colon among all of them.
+func patternOf(v string, heads, tails int) string {
 	if erased := eraseSegment(v); erased != v && erased != "{}" {
 		return erased
 	}
@@ -77,7 +109,9 @@ func pattern1(v string, tails int) string {
 	}
 	if head, tail, ok := cutLast(v, ":"); ok && !strings.HasPrefix(v, "arn:") && !strings.HasPrefix(v, "urn:") && !isIP(v) && !isDigest(v) {
 		switch {
-		case letters(tail) && lower(tail[0]) && (tails == 1 || routeWord(tail) < -1.5):
+		case heads == 1 && tails > 1:
+			return head + ":{}"
+		case letters(tail) && lower(tail[0]) && heads > 1 && (tails == 1 || routeWord(tail) != ""), letters(tail) && wholeUse(tail) != "":
 			return "{}:" + tail
 		case tails > 1 && !strings.Contains(head, ":"):
 			return "{}:{}"
@@ -86,7 +120,7 @@ func pattern1(v string, tails int) string {
 	if strings.Contains(v, "...") && !strings.HasPrefix(v, "...") && !strings.HasSuffix(v, "...") {
 		return "{}...{}"
 	}
-	if _, ext, ok := cutLast(v, "."); ok && extensions[strings.ToLower(ext)] {
+	if _, ext, ok := cutLast(v, "."); ok && formats[ext] {
 		return "{}." + ext
 	}
 	return "{}"

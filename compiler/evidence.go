@@ -5,39 +5,18 @@ import (
 	"strings"
 )
 
-// The kinds of evidence.
-const (
-	evidenceHint        = "hint"
-	evidenceKnown       = "known template"
-	evidencePlaceholder = "placeholder"
-	evidenceForm        = "form"
-	evidenceWord        = "route word"
-	evidenceParent      = "parent"
-	evidencePlural      = "plural"
-	evidenceRoutes      = "shared routes"
-	evidenceResponse    = "response keys"
-	evidenceOwnEcho     = "own echo"
-	evidenceEcho        = "echo"
-	evidenceNoEcho      = "no echo"
-	evidenceSettled     = "parameter elsewhere"
-	evidenceConstant    = "constant"
-	evidenceMissing     = "not found"
-	evidenceVersion     = "version"
-	evidenceLocale      = "locale"
-	evidenceHandle      = "handle"
-	evidenceRecurs      = "recurs"
-)
-
 // wordForm is what a segment's text says, whatever its place.
 type wordForm struct {
-	form form
-	word float64 // routeWord
+	form   form
+	word   string  // routeWord
+	weight float64 // of word
 }
 
 func (in *inference) look(segment string) wordForm {
 	l, ok := in.lexical[segment]
 	if !ok {
-		l = wordForm{formOf(segment), routeWord(text(segment))}
+		l = wordForm{form: formOf(segment), word: routeWord(text(segment))}
+		l.weight = weights[l.word]
 		in.lexical[segment] = l
 	}
 	return l
@@ -53,7 +32,7 @@ func (in *inference) mask(segment string) string {
 	if !l.form.weak() || in.settled[segment] {
 		return "{}"
 	}
-	if l.word > -1 && !plural(segment) && l.form != formUnderscore && l.form != formSymbol && l.form != formVersion {
+	if l.weight > -1 && !plural(segment) && l.form != formUnderscore && l.form != formSymbol && l.form != formVersion {
 		return "{}"
 	}
 	return segment
@@ -84,7 +63,7 @@ func (in *inference) place(n *node, parents []string, g *guide) *place {
 			p.rivals = append(p.rivals, v)
 			continue
 		}
-		if l := in.look(v); l.word > -3 || !l.form.weak() {
+		if l := in.look(v); l.weight > -3 || !l.form.weak() {
 			p.rivals = append(p.rivals, v)
 		}
 		if isLocale(v) {
@@ -112,17 +91,18 @@ func (p *place) parent() string {
 // judge weighs the evidence for value v.
 func (in *inference) judge(p *place, v string) Decision {
 	d := Decision{Host: in.at.host, Path: p.prefix + v}
-	put := func(kind string, weight float64) {
-		if weight != 0 && !ablated[kind] {
-			weight = math.Round(weight*100) / 100
-			d.Evidence = append(d.Evidence, Evidence{kind, weight})
-			d.Score = math.Round((d.Score+weight)*100) / 100
+	put := func(fact string) {
+		w := weights[fact]
+		if w == 0 || ablated[evidenceKind(fact)] {
+			return
 		}
+		d.Evidence = append(d.Evidence, Evidence{fact, w})
+		d.Score = math.Round((d.Score+w)*100) / 100
 	}
-	if kind, parameter, ok := p.guide.rule(v); ok {
-		put(kind, map[bool]float64{true: 20, false: -20}[parameter])
+	if source, parameter, ok := p.guide.rule(v); ok {
+		put(source + pick(parameter, ": parameter", ": literal"))
 	} else if isPlaceholder(v) {
-		put(evidencePlaceholder, 20)
+		put("placeholder")
 	} else {
 		in.weigh(p, v, put)
 	}
@@ -133,46 +113,50 @@ func (in *inference) judge(p *place, v string) Decision {
 // ablated switches kinds of evidence off, for measurements.
 var ablated map[string]bool
 
-func (in *inference) weigh(p *place, v string, put func(string, float64)) {
+func (in *inference) weigh(p *place, v string, put func(string)) {
 	n, l := p.node.kids[v], in.look(v)
-	if w := versionPrefix(p, v, l.form); w != 0 {
-		put(evidenceVersion, w)
+	if versionPrefix(p, v, l.form) {
+		put("prefix: number")
 		return
 	}
-	put(evidenceForm, l.form.weight())
+	put(formNames[l.form])
 	if l.form.weak() {
-		put(evidenceWord, l.word)
+		put(l.word)
 	}
-	put(evidenceParent, parentWeight(p, l.form))
+	put(parentFact(p, l.form))
 	if isPluralName(v, l) {
-		put(evidencePlural, pick(isPlaceholder(p.parent()), -3.5, -2))
+		put("plural: " + pick(isPlaceholder(p.parent()), "under a parameter", "in a collection"))
 	}
 	in.weighRoutes(p, v, n, put)
 	in.weighResponses(p, v, n, put)
-	in.weighEcho(p, v, n, l, put)
-	if in.settled[v] && l.form.weak() {
-		put(evidenceSettled, pick(l.word > -3 && !plural(v), 2, 0.5))
+	if l.form.weak() {
+		in.weighEcho(p, v, n, l, put)
+		in.weighCompany(p, v, put)
+		weighMethods(p, n, put)
+		if in.settled[v] {
+			put("elsewhere: parameter" + pick(l.weight > -3 && !plural(v), "", ", route word"))
+		}
 	}
 	if !l.form.idLike() {
 		for k := range n.kids {
 			if !isPlaceholder(k) && in.look(k).form == formVersion {
-				put(evidenceVersion, -5)
+				put("child: version")
 				break
 			}
 		}
 	}
 	if len(p.parents) > 0 && missing(n) && n.hits > 1 {
-		put(evidenceMissing, 0.5)
+		put("status: not found")
 	}
 	if p.locales && isLocale(v) {
-		put(evidenceLocale, 8)
+		put("root: locale")
 	}
-	if len(p.parents) == 0 && len(v) > 1 && (v[0] == '@' || v[0] == '~') {
-		put(evidenceHandle, 5)
+	if len(p.parents) == 0 && l.form == formHandle {
+		put("root: handle")
 	}
 }
 
-func pick(cond bool, yes, no float64) float64 {
+func pick(cond bool, yes, no string) string {
 	if cond {
 		return yes
 	}
@@ -181,8 +165,8 @@ func pick(cond bool, yes, no float64) float64 {
 
 func isPluralName(v string, l wordForm) bool {
 	switch l.form {
-	case formWord, formKebab, formSnake:
-		return l.word == 0 && plural(v)
+	case formWord, formKebab, formSnake, formCamel, formSlug:
+		return l.word == "" && plural(v)
 	}
 	return false
 }
@@ -197,89 +181,98 @@ func missing(n *node) bool {
 }
 
 // versionPrefix recognises API versions that look like numbers or dates:
-// /1/boards, /api/2/issues, /2024-10-01/accounts.
-func versionPrefix(p *place, v string, f form) float64 {
-	switch {
-	case f == formDate && len(p.parents) == 0:
-		return -6
-	case f == formShortNumber && len(p.parents) == 0:
-		return -6
-	case f == formShortNumber && len(p.parents) == 1:
+// /1/boards, /rest/api/2/issues, /2024-10-01/accounts.
+func versionPrefix(p *place, v string, f form) bool {
+	if f == formShortNumber {
 		switch strings.ToLower(p.parent()) {
-		case "api", "rest", "v":
-			return -6
+		case "", "api", "rest", "v":
+			return true
 		}
 	}
-	return 0
+	return f == formDate && len(p.parents) == 0
 }
 
-// parentWeight says what the segment before the place promises.
-func parentWeight(p *place, f form) float64 {
+// parentFact names what the segment before the place promises.
+func parentFact(p *place, f form) string {
+	if f.idLike() {
+		return "parent: any, before an id"
+	}
 	w := p.parent()
 	switch {
 	case w == "":
-		return pick(f.idLike(), -1, -7)
+		return "parent: root"
+	case w == "@{}":
+		return "parent: scope"
 	case isPlaceholder(w):
-		return pick(f.weak(), -3.5, -1)
+		return "parent: parameter"
 	case version(w):
-		return pick(f.weak(), -6, -1)
+		return "parent: version"
+	case formOf(w) == formSymbol || formOf(w) == formUnderscore:
+		return "parent: route symbol"
 	}
 	lower := strings.ToLower(w)
 	if containers[lower] {
-		return pick(f.weak(), -4, -1)
+		return "parent: container"
 	}
-	return collectionWeight(lower)
-}
-
-// collectionWeight is how often parameters follow the word in published APIs,
-// or, for words they do not have, what its number says.
-func collectionWeight(w string) float64 {
-	u := lexicon()[w]
+	u := lexicon()[lower]
 	if n := u.overParam + u.overConst; n >= 4 {
-		share := (float64(u.overParam) + 0.5) / (float64(n) + 1)
-		return max(-3, min(2.5, 1.2*math.Log(share/(1-share))+0.5))
+		switch share := float64(u.overParam) / float64(n); {
+		case share >= 0.65:
+			return "parent: collection"
+		case share >= 0.4:
+			return "parent: often collection"
+		case share >= 0.2:
+			return "parent: seldom collection"
+		}
+		return "parent: never collection"
 	}
-	if plural(w) {
-		return 2
-	}
-	return -0.5
+	return pick(plural(w), "parent: plural", "parent: unknown")
 }
 
 // weighRoutes compares what follows v with what follows its rivals.
-func (in *inference) weighRoutes(p *place, v string, n *node, put func(string, float64)) {
+func (in *inference) weighRoutes(p *place, v string, n *node, put func(string)) {
 	mine := in.below(n)
 	if len(p.rivals) < 2 {
 		return
 	}
-	if len(mine.literal) > 0 {
-		best := 0.0
-		shared := map[string]int{}
-		for _, l := range mine.literal {
+	if len(mine.literal) == 0 {
+		for _, l := range mine.later {
 			for _, r := range p.routes[l] {
 				if r != v {
-					shared[r]++
+					put("routes: alike")
+					return
 				}
 			}
 		}
-		for r, k := range shared {
-			best = max(best, float64(k)/float64(min(len(mine.literal), len(in.below(p.node.kids[r]).literal))))
-		}
-		put(evidenceRoutes, pick(best >= 0.3, 3*best, -0.5))
 		return
 	}
-	for _, l := range mine.later {
+	best := 0.0
+	shared := map[string]int{}
+	for _, l := range mine.literal {
 		for _, r := range p.routes[l] {
 			if r != v {
-				put(evidenceRoutes, 1)
-				return
+				shared[r]++
 			}
 		}
+	}
+	for r, k := range shared {
+		best = max(best, float64(k)/float64(min(len(mine.literal), len(in.below(p.node.kids[r]).literal))))
+	}
+	switch {
+	case best >= 0.99:
+		put("routes: all shared")
+	case best >= 0.5:
+		put("routes: half shared")
+	case best >= 0.2:
+		put("routes: some shared")
+	default:
+		put("routes: none shared")
 	}
 }
 
 // weighResponses compares the object keys of v's responses with those of its
 // rivals' responses to the same method.
-func (in *inference) weighResponses(p *place, v string, n *node, put func(string, float64)) {
+func (in *inference) weighResponses(p *place, v string, n *node, put func(string)) {
 	best, compared := 0.0, false
 	for m, o := range n.ops {
 		if len(o.keys) < 3 {
@@ -297,11 +290,11 @@ func (in *inference) weighResponses(p *place, v string, n *node, put func(string
 	switch {
 	case !compared:
 	case best >= 0.6:
-		put(evidenceResponse, 1.5)
+		put("response: same keys")
 	case best >= 0.35:
-		put(evidenceResponse, 0.5)
+		put("response: similar keys")
 	default:
-		put(evidenceResponse, -1)
+		put("response: different keys")
 	}
 }
 
@@ -316,26 +309,102 @@ func jaccard(a, b map[string]bool) float64 {
 }
 
 // weighEcho asks whether responses held the value.
-func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func(string, float64)) {
+func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func(string)) {
 	parent := p.parent()
 	collection := plural(parent) && !containers[strings.ToLower(parent)]
-	echoed := n.seen.own > 0 || n.seen.id
+	everyday := l.weight <= -4 && !collection
 	switch {
-	case n.seen.own > 0 && (l.word > -4 || collection):
-		put(evidenceOwnEcho, 4)
-	case n.seen.id && l.word > -4:
-		put(evidenceEcho, 3)
-	case n.seen.any && l.form.weak():
-		put(evidenceEcho, 0.5)
+	case n.seen.own > 0 && everyday:
+		put("echo: own, route word")
+	case n.seen.own > 0:
+		put("echo: own, " + pick(idKeys(n.seen.keys), "id key", "other key"))
+	case n.seen.id:
+		put("echo: id key" + pick(l.weight <= -4, ", route word", ""))
+	case n.seen.any:
+		put("echo: other key")
 	}
-	if echoed || !l.form.weak() {
+	if n.seen.own > 0 || n.seen.id {
 		return
 	}
-	if isPlaceholder(parent) {
-		put(evidenceNoEcho, pick(in.echoedKin(p, v, n), 1, -2))
+	kin := in.echoedKin(p, v, n)
+	switch {
+	case kin:
+		put("echo: siblings with its routes")
+	case isPlaceholder(parent):
+		put("echo: never, under a parameter")
+	case n.seen.chances == 0:
+		put("echo: never, none possible")
+	default:
+		put("echo: never")
+	}
+	if n.seen.parents >= 2 && isPlaceholder(parent) {
+		put("recurs: under other parameters")
 	}
 	if len(p.rivals) <= 1 && n.hits >= 6 {
-		put(evidenceConstant, -min(2, 0.5*math.Log2(float64(n.hits))))
+		put("constant: " + pick(n.hits >= 16, "very often", "often"))
+	}
+}
+
+var idKeyWords = set("id ids uuid uid guid key slug login name username user number sha code sku ref handle tag email domain host branch namespace owner repo team tenant org account label symbol")
+
+// idKeys says whether a value was found under a key that names ids.
+func idKeys(keys map[string]int) bool {
+	for k := range keys {
+		if w := wordParts(k); len(w) > 0 && idKeyWords[w[len(w)-1]] {
+			return true
+		}
+	}
+	return len(keys) == 0
+}
+
+// weighCompany looks at the values that v stands among.
+func (in *inference) weighCompany(p *place, v string, put func(string)) {
+	ids, echoed, names := 0, 0, 0
+	for _, r := range p.rivals {
+		if r == v {
+			continue
+		}
+		n := p.node.kids[r]
+		switch {
+		case n.seen.own > 0 || n.seen.id:
+			echoed++
+		case isPlaceholder(r):
+			names++
+		case in.look(r).form.idLike() || in.look(r).form == formShortNumber:
+			ids++
+		default:
+			names++
+		}
+	}
+	switch {
+	case ids+echoed+names == 0:
+	case echoed*2 >= ids+echoed+names:
+		put("company: echoed")
+	case ids > names:
+		put("company: ids")
+	default:
+		put("company: names")
+	}
+}
+
+// weighMethods asks what is done to the resource itself.
+func weighMethods(p *place, n *node, put func(string)) {
+	posts, changes, other := 0, 0, 0
+	for m := range n.ops {
+		switch m {
+		case "PUT", "PATCH", "DELETE":
+			changes++
+		case "POST":
+			posts++
+		default:
+			other++
+		}
+	}
+	switch {
+	case changes > 0:
+		put("method: changes it" + pick(isPlaceholder(p.parent()), ", under a parameter", ""))
+	case posts > 0 && other == 0 && len(n.kids) == 0:
+		put("method: only posts")
 	}
 }
 
@@ -390,7 +459,7 @@ func (in *inference) pulled(p *place, v string, routes map[string]bool, score fl
 		any = any || routes[l]
 	}
 	return shared >= 2 && shared*2 >= len(mine.literal) ||
-		score > -1.2 && in.look(v).word > -3 && any ||
+		score > -1.2 && in.look(v).weight > -3 && any ||
 		shared > 0 && n.seen.id && plural(p.parent())
 }
 

@@ -34,23 +34,26 @@ const (
 	formDate    // a date; a number but for API versions at the root
 	formUnderscore
 	formSymbol // "-" and the like
+	formHandle // @name
+	formSlug   // three words and more
 )
 
-// formNames are the keys of the evidence "form".
-var formWeights = [...]float64{
-	formID: 8, formAddress: 7, formNumber: 6, formRandom: 6, formPrefixed: 5, formShortNumber: 4, formRelease: 4,
-	formMixed: 3, formPunctuated: 2, formUpper: 2, formDotted: 1.5, formFile: 0.5, formDigitWord: 0.5,
-	formKebab: 0, formTitle: 0, formWord: -0.5, formSnake: -1, formCamel: -2.5, formVersion: -6, formDate: 6,
-	formUnderscore: -4, formSymbol: -6,
+var formNames = [...]string{
+	formID: "form: id", formAddress: "form: address", formNumber: "form: number", formRandom: "form: random",
+	formPrefixed: "form: prefixed id", formShortNumber: "form: short number", formRelease: "form: release",
+	formMixed: "form: mixed", formPunctuated: "form: punctuation", formUpper: "form: upper case", formDotted: "form: dotted",
+	formFile: "form: file", formDigitWord: "form: word and digit", formKebab: "form: kebab", formTitle: "form: title",
+	formWord: "form: word", formSnake: "form: snake", formCamel: "form: camel", formVersion: "form: version", formDate: "form: date",
+	formUnderscore: "form: underscore", formSymbol: "form: symbol", formHandle: "form: handle", formSlug: "form: slug",
 }
 
-func (f form) weight() float64 { return formWeights[f] }
+func (f form) weight() float64 { return weights[formNames[f]] }
 
 // idLike forms are ids for anybody; they need no further evidence.
-func (f form) idLike() bool { return formWeights[f] >= 5 }
+func (f form) idLike() bool { return f <= formPrefixed || f == formDate || f == formHandle }
 
 // weak forms are those that route words have too.
-func (f form) weak() bool { return formWeights[f] < 3 }
+func (f form) weak() bool { return f > formMixed && f != formDate && f != formHandle }
 
 var extensions = set(`json xml csv tsv html htm txt pdf png jpg jpeg gif svg zip gz tgz tar yaml yml js css ics rss atom md proto xlsx webp ico map diff patch
 	log sh deb rpm jar whl mp3 mp4 bin toml lock`)
@@ -94,6 +97,13 @@ func count(v string) (t tally) {
 // formOf classifies one path segment by its form alone.
 func formOf(segment string) form {
 	v := text(segment)
+	if stem, ext, ok := cutLast(v, "."); ok && extensions[strings.ToLower(ext)] {
+		f := formOf(stem)
+		if f.weak() {
+			return formFile
+		}
+		return f
+	}
 	t := count(v)
 	if t.digits+t.uppers+t.lowers == 0 {
 		return formSymbol
@@ -110,6 +120,8 @@ func formOf(segment string) form {
 		return formPrefixed
 	case strings.HasPrefix(v, "_"):
 		return formUnderscore
+	case v[0] == '@' || v[0] == '~':
+		return formHandle
 	case hostname(v):
 		return formDotted
 	case random(v, t):
@@ -162,12 +174,11 @@ func letterForm(v string, t tally) form {
 	case t.lowers == 0 && t.uppers >= 2:
 		return formUpper
 	case strings.Contains(v, "."):
-		if extensions[strings.ToLower(v[strings.LastIndexByte(v, '.')+1:])] {
-			return formFile
-		}
 		return formDotted
 	case strings.Contains(v, "_"):
 		return formSnake
+	case strings.Count(v, "-") >= 2:
+		return formSlug
 	case strings.Contains(v, "-"):
 		return formKebab
 	case unicode.IsUpper(rune(v[0])):

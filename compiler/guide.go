@@ -122,19 +122,19 @@ func (g *guide) rule(value string) (kind string, parameter, ok bool) {
 	case g == nil:
 		return "", false, false
 	case g.kept[value]:
-		return evidenceHint, false, true
+		return "hint", false, true
 	}
 	for p := range g.forced {
 		if _, fits := capturePattern(p, value); fits {
-			return evidenceHint, true, true
+			return "hint", true, true
 		}
 	}
 	if g.literals[value] != nil {
-		return evidenceKnown, false, true
+		return "known", false, true
 	}
 	for p := range g.patterns {
 		if _, fits := capturePattern(p, value); fits {
-			return evidenceKnown, true, true
+			return "known", true, true
 		}
 	}
 	return "", false, false

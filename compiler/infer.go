@@ -156,12 +156,8 @@ func (in *inference) decide(n *node, parents []string, g *guide) {
 	for _, v := range literals {
 		in.decide(n.kids[v], append(parents[:len(parents):len(parents)], v), g.literal(v))
 	}
-	for _, group := range compose(params) {
-		nodes := make([]*node, len(group.values))
-		for i, v := range group.values {
-			nodes[i] = n.kids[v]
-		}
-		in.decide(join(nodes, group.segment), append(parents[:len(parents):len(parents)], group.segment), g.parameter(group.segment))
+	for _, group := range compose(n, params) {
+		in.decide(join(group.nodes, group.segment), append(parents[:len(parents):len(parents)], group.segment), g.parameter(group.segment))
 	}
 }
 

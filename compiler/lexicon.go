@@ -59,19 +59,21 @@ func set(words string) map[string]bool {
 	return m
 }
 
-// routeWord says how much text is a word of routes: 0 for no, otherwise
-// below 0.
-func routeWord(text string) float64 {
+// routeWord names what is known of text as a word of routes, "" for nothing.
+func routeWord(text string) string {
 	w := strings.ToLower(text)
-	if ambiguous[w] {
-		return -1.5
+	if stem, ext, ok := cutLast(w, "."); ok && extensions[ext] {
+		w = stem
 	}
-	if n := wholeUse(w); n > 0 {
+	if ambiguous[w] {
+		return "word: ambiguous"
+	}
+	if n := wholeUse(w); n != "" {
 		return n
 	}
 	parts := wordParts(text)
 	if len(parts) < 2 {
-		return 0
+		return ""
 	}
 	hits, strong := 0, 0
 	for _, p := range parts {
@@ -85,40 +87,36 @@ func routeWord(text string) float64 {
 	}
 	switch {
 	case hits == len(parts) && strong > 0:
-		return -3.5
+		return "word: parts common"
 	case hits == len(parts):
-		return -2.5
+		return "word: parts known"
 	case hits*2 >= len(parts):
-		return -2
+		return "word: half known"
 	}
-	return 0
+	return ""
 }
 
 var connective = set("by for of to and in on with from the is not no")
 
-// wholeUse is the weight of a lower-case word that is a segment by itself.
-func wholeUse(w string) float64 {
-	u, ok := lexicon()[w]
-	if !ok || u.whole < 2 {
-		if s, alt := otherNumber(w); alt {
-			if o := lexicon()[s]; o.whole >= 4 {
-				return -3.5
-			}
-		}
-		if u.part >= 8 {
-			return -2.5
-		}
-		return 0
-	}
+// wholeUse names what is known of a lower-case word that is a segment by
+// itself.
+func wholeUse(w string) string {
+	u := lexicon()[w]
 	switch {
 	case u.whole >= 8:
-		return -4.5
+		return "word: everywhere"
 	case u.whole >= 4:
-		return -4
-	case u.whole == 3:
-		return -3.5
+		return "word: common"
+	case u.whole >= 2:
+		return "word: known"
 	}
-	return -2.5
+	if o, ok := otherNumber(w); ok && lexicon()[o].whole >= 4 {
+		return "word: other number known"
+	}
+	if u.part >= 8 {
+		return "word: part of routes"
+	}
+	return ""
 }
 
 // otherNumber is the singular of a plural word, or the plural of another.
