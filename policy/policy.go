@@ -5,7 +5,6 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -111,10 +110,30 @@ func anyEqual(alternatives []string, v string) bool {
 }
 
 func anyGlob(alternatives []string, v string) bool {
-	return len(alternatives) == 0 || slices.ContainsFunc(alternatives, func(p string) bool {
-		ok, err := path.Match(p, v)
-		return err == nil && ok
-	})
+	return len(alternatives) == 0 || slices.ContainsFunc(alternatives, func(p string) bool { return glob(p, v) })
+}
+
+// glob reports whether v is pattern with each "*" replaced by some run of
+// characters. It takes the earliest place for each literal, so its time is
+// linear in v for every "*".
+func glob(pattern, v string) bool {
+	literals := strings.Split(pattern, "*")
+	first, last := literals[0], literals[len(literals)-1]
+	if len(literals) == 1 {
+		return v == pattern
+	}
+	if len(v) < len(first)+len(last) || !strings.HasPrefix(v, first) || !strings.HasSuffix(v, last) {
+		return false
+	}
+	v = v[len(first) : len(v)-len(last)]
+	for _, l := range literals[1 : len(literals)-1] {
+		i := strings.Index(v, l)
+		if i < 0 {
+			return false
+		}
+		v = v[i+len(l):]
+	}
+	return true
 }
 
 func anyOverlap(alternatives, vs []string) bool {
@@ -169,9 +188,17 @@ func (r Rule) validate() error {
 		}
 	}
 	for _, p := range slices.Concat(r.Tools, r.Hosts, r.Principals) {
-		if _, err := path.Match(p, ""); err != nil || p == "" {
-			return fmt.Errorf("%q is not a pattern", p)
+		if p == "" || strings.ContainsAny(p, `?[]\`) {
+			return fmt.Errorf("%q is not a pattern; \"*\" is the only special character", p)
 		}
+	}
+	for _, h := range r.Hosts {
+		if h != strings.ToLower(h) {
+			return fmt.Errorf("hosts: %q never matches, because hosts are lower-case", h)
+		}
+	}
+	if slices.Contains(r.Toolsets, "") {
+		return errors.New("toolsets: a name is empty")
 	}
 	return nil
 }
