@@ -50,7 +50,7 @@ func (e *emitter) keywords(m map[string]any, at context) (map[string]any, error)
 	out := make(map[string]any, len(m))
 	for _, k := range sortedKeys(m) {
 		kind, known := keywords[k]
-		if !known {
+		if !known || e.bare && (k == "title" || k == "description") && (at.level > 2 || len(e.path) > 0 && e.path[0] == "$defs") {
 			continue
 		}
 		e.path = append(e.path, k)

@@ -13,9 +13,9 @@ import (
 
 // Limits of one emitted schema, in bytes.
 const (
-	maxInline = 32 << 10  // with every reference replaced by what it means
-	maxShared = 256 << 10 // with components under $defs
-	maxLevels = 48        // nesting of inlined schemas
+	maxInline = 24 << 10 // with every reference replaced by what it means
+	maxShared = 48 << 10 // with components under $defs
+	maxLevels = 48       // nesting of inlined schemas
 )
 
 // direction says whose schema it is: a request leaves out what is readOnly, a
@@ -35,17 +35,13 @@ var (
 // emit writes the schema node as a self-contained JSON Schema 2020-12
 // document; nil stays nil. References are replaced by their targets where
 // that is small enough, and where they recurse lead into $defs. Larger schemas
-// share components through $defs; what is larger still loses its depths,
-// which is noted.
+// share components through $defs; what is larger still loses its nested texts
+// and then its depths, which is noted.
 func (w *work) emit(part string, node any, dir direction) (json.RawMessage, error) {
 	if node == nil {
 		return nil, nil
 	}
-	attempts := []emitter{{limit: maxInline, levels: maxLevels}, {limit: maxShared, levels: maxDepth, share: true}}
-	for levels := 10; levels >= 0; levels-- {
-		attempts = append(attempts, emitter{limit: maxInline, levels: levels, cut: true})
-	}
-	for _, e := range attempts {
+	for _, e := range attempts() {
 		e.doc, e.hide = w.doc, dir
 		e.open, e.names, e.targets = map[string]bool{}, map[string]string{}, map[string]target{}
 		out, err := e.document(node)
@@ -55,8 +51,11 @@ func (w *work) emit(part string, node any, dir direction) (json.RawMessage, erro
 		if err != nil {
 			return nil, err
 		}
-		if e.cut {
+		switch {
+		case e.cut:
 			w.leave(part, fmt.Sprintf("the schema is too large; what is nested deeper than %d levels is left out", e.levels))
+		case e.bare:
+			w.leave(part, "the schema is too large; nested titles and descriptions are left out")
 		}
 		for _, n := range e.notes {
 			w.leave(part+": "+n.pointer, n.reason)
@@ -68,6 +67,19 @@ func (w *work) emit(part string, node any, dir direction) (json.RawMessage, erro
 		return raw, err
 	}
 	return nil, errTooLarge
+}
+
+// attempts are the ways to write a schema, from the plainest to the shortest.
+func attempts() []emitter {
+	out := []emitter{
+		{limit: maxInline, levels: maxLevels},
+		{limit: maxShared, levels: maxDepth, share: true},
+		{limit: maxShared, levels: maxDepth, share: true, bare: true},
+	}
+	for levels := 10; levels >= 0; levels-- {
+		out = append(out, emitter{limit: maxInline, levels: levels, cut: true, bare: true})
+	}
+	return out
 }
 
 func marshal(v any) (json.RawMessage, error) {
@@ -85,6 +97,7 @@ type emitter struct {
 	limit  int  // bytes
 	levels int  // nesting
 	share  bool // components under $defs
+	bare   bool // no nested titles and descriptions
 	cut    bool // beyond levels, keep the type only
 	used   int
 	// open are the references being replaced, by key.
