@@ -154,7 +154,7 @@ func (v *verifier) clashes() map[string]bool {
 			}
 		}
 	}
-	report(identities, CodeDuplicate, `the blocks %s decide about one operation, and none of them is served: remove all but one from `+Name+` and its definition from approved/`)
+	report(identities, CodeDuplicate, `the blocks %s decide about one operation, and none of them is served: remove all but one from `+Name+` and its definition from approved/, then run "caskmcp plan"`)
 	report(folds, CodeConfusable, `the names %s differ only in case, and none of them is served: rename one in toolpack.yaml, then run "caskmcp plan"`)
 	return clash
 }
