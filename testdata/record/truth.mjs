@@ -1,7 +1,8 @@
 // Writes what a recording really used, from the program's own routes:
 //   truth.mjs ROUTES OUT HAR...
-// and fails on a successful exchange that no route explains. The output lists
-// the operations that answered, and every call with the operation it was.
+// and fails on a successful exchange that no route explains. A .txt lists the
+// operations that answered, in the words of the routes; a .json also has their
+// parameters and every call with the operation it was.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const [routesFile, out, ...hars] = process.argv.slice(2);
@@ -66,7 +67,8 @@ function bodyFields(data) {
 }
 
 const keys = [...operations.keys()].sort();
-writeFileSync(out, JSON.stringify({
+const either = routes.filter((r) => r.kind === "either");
+writeFileSync(out, out.endsWith(".txt") ? list() : JSON.stringify({
   source: routesFile.split("/").at(-2), hosts: [...hosts.keys()], entries,
   operations: keys.map((key) => {
     const o = operations.get(key);
@@ -74,6 +76,11 @@ writeFileSync(out, JSON.stringify({
       path_params: Object.fromEntries(Object.entries(o.path_params).map(([name, values]) => [name, { kind: "name", distinct: values.size }])) };
   }),
   calls: calls.map(([key, path]) => [keys.indexOf(key), path]),
-  either: routes.filter((r) => r.kind === "either").map((r) => [r.method, r.template]),
+  either: either.map((r) => [r.method, r.template]),
 }));
 console.log(`${out}: ${keys.length} operations, ${calls.length} calls of ${entries} entries`);
+
+function list() {
+  const lines = keys.map((key) => ["tool", key, ...operations.get(key).aliases].join(" "));
+  return [...lines, ...either.map((r) => `either ${r.method} ${r.template}`)].join("\n") + "\n";
+}
