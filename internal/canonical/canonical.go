@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"strings"
 
@@ -57,21 +56,35 @@ func Sum(data []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
+// checkNumbers refuses what is not JSON (RFC 8259), and numbers that RFC 8785
+// would round.
 func checkNumbers(doc []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(doc))
-	dec.UseNumber()
-	for {
-		tok, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+	if !json.Valid(doc) {
+		var v json.RawMessage
+		if err := json.Unmarshal(doc, &v); err != nil {
 			return err
 		}
-		if n, ok := tok.(json.Number); ok && !exact(string(n)) {
-			return fmt.Errorf("%s: %w", n, ErrUnsafeNumber)
+		return errors.New("not JSON")
+	}
+	for i := 0; i < len(doc); i++ {
+		switch c := doc[i]; {
+		case c == '"':
+			for i++; doc[i] != '"'; i++ {
+				if doc[i] == '\\' {
+					i++
+				}
+			}
+		case c == '-' || '0' <= c && c <= '9':
+			start := i
+			for i+1 < len(doc) && strings.IndexByte("0123456789+-.eE", doc[i+1]) >= 0 {
+				i++
+			}
+			if n := string(doc[start : i+1]); !exact(n) {
+				return fmt.Errorf("%s: %w", n, ErrUnsafeNumber)
+			}
 		}
 	}
+	return nil
 }
 
 var maxSafe = big.NewInt(1<<53 - 1)
@@ -80,6 +93,9 @@ var maxSafe = big.NewInt(1<<53 - 1)
 // fraction whose magnitude a double can hold.
 func exact(n string) bool {
 	if !strings.ContainsAny(n, ".eE") {
+		if len(n) <= 15 {
+			return true
+		}
 		i, ok := new(big.Int).SetString(n, 10)
 		return ok && i.CmpAbs(maxSafe) <= 0
 	}
