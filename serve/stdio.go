@@ -233,8 +233,22 @@ func (c *conversation) cancel(id string) {
 // cancelled request gets none (MCP 2025-11-25, basic/utilities/cancellation).
 func (c *conversation) answer(ctx context.Context, message []byte) {
 	response := c.server.mcp.HandleMessage(c.server.mcp.WithContext(ctx, c), message)
+	c.notify()
 	if response != nil && ctx.Err() == nil {
 		c.reply(response)
+	}
+}
+
+// notify writes the notifications that handling a message caused; they go
+// before its response.
+func (c *conversation) notify() {
+	for {
+		select {
+		case n := <-c.ClientNotifications():
+			c.reply(n)
+		default:
+			return
+		}
 	}
 }
 
