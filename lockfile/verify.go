@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tomallicino/caskmcp/surface"
@@ -18,6 +20,45 @@ type verifier struct {
 	state *State
 	// covered are the paths that an approved block claims.
 	covered map[string]bool
+	// loaded are the definitions of the approved blocks by tool name.
+	loaded map[string]*definition
+}
+
+// definition is a stored tool and its digest, or why there is none.
+type definition struct {
+	doc              []byte
+	readErr, toolErr error
+	tool             surface.Tool
+	digest           string
+}
+
+// load reads the definitions of all approved blocks, one by one, and parses
+// them on all processors, which is most of the work of opening a state.
+func (v *verifier) load() {
+	v.loaded = map[string]*definition{}
+	queue := make(chan *definition, len(v.state.Lock.Tools))
+	for name, b := range v.state.Lock.Tools {
+		if b.Status != surface.Approved || !ValidName(name) {
+			continue
+		}
+		d := &definition{}
+		if d.doc, d.readErr = v.tree.read(DefinitionPath(name)); d.readErr == nil {
+			queue <- d
+		}
+		v.loaded[name] = d
+	}
+	close(queue)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for d := range queue {
+				if d.tool, d.toolErr = surface.ParseTool(d.doc); d.toolErr == nil {
+					d.digest, d.toolErr = d.tool.Digest()
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func (v *verifier) all() {
@@ -48,6 +89,7 @@ func (v *verifier) all() {
 		v.toolset(name, l.Toolsets[name])
 	}
 	clashes := v.clashes()
+	v.load()
 	for _, name := range slices.Sorted(maps.Keys(l.Tools)) {
 		tool, ok := v.tool(name, l.Tools[name])
 		if ok && !clashes[name] {
@@ -75,26 +117,25 @@ func (v *verifier) document(kind, at string, b *Block, parse func([]byte) (strin
 	if !v.block(kind, "", b, b) {
 		return false
 	}
-	doc, ok := v.read(kind, "", at)
-	if !ok {
+	doc, err := v.tree.read(at)
+	if !v.readable(kind, "", at, err) {
 		return false
 	}
 	digest, err := parse(doc)
 	return v.digest(kind, "", at, b.Digest, digest, err)
 }
 
-// read returns a definition's bytes.
-func (v *verifier) read(kind, name, at string) ([]byte, bool) {
-	doc, err := v.tree.read(at)
+// readable reports whether a definition could be read.
+func (v *verifier) readable(kind, name, at string, err error) bool {
 	switch {
 	case err == nil:
-		return doc, true
+		return true
 	case errors.Is(err, fs.ErrNotExist):
 		v.state.add(kind, name, CodeMissing, "%s is approved, but %s is missing: %s", label(kind, name), at, restore)
 	default:
 		v.state.add(kind, name, CodeUnreadable, "%s is approved, but its definition cannot be read (%v): %s", label(kind, name), err, restore)
 	}
-	return nil, false
+	return false
 }
 
 // digest compares what was approved with what is there.
@@ -171,27 +212,19 @@ func (v *verifier) tool(name string, b *ToolBlock) (surface.Tool, bool) {
 	if !v.block(KindTool, name, &b.Block, b) {
 		return surface.Tool{}, false
 	}
-	doc, ok := v.read(KindTool, name, at)
-	if !ok {
+	d := v.loaded[name]
+	if !v.readable(KindTool, name, at, d.readErr) || !v.digest(KindTool, name, at, b.Digest, d.digest, d.toolErr) {
 		return surface.Tool{}, false
 	}
-	tool, err := surface.ParseTool(doc)
-	var found string
-	if err == nil {
-		found, err = tool.Digest()
-	}
-	if !v.digest(KindTool, name, at, b.Digest, found, err) {
-		return surface.Tool{}, false
-	}
-	if field := disagreement(name, b, tool); field != "" {
+	if field := disagreement(name, b, d.tool); field != "" {
 		v.state.add(KindTool, name, CodeDisagrees, "the block of tool %q names another %s than %s: %s", name, field, at, restore)
 		return surface.Tool{}, false
 	}
-	if err := meaningful(tool); err != nil {
+	if err := meaningful(d.tool); err != nil {
 		v.state.add(KindTool, name, CodeInvalid, "%s cannot be served, because %v: %s", at, err, restore)
 		return surface.Tool{}, false
 	}
-	return tool, true
+	return d.tool, true
 }
 
 // disagreement is the first field in which the block describes another tool.
