@@ -146,7 +146,7 @@ func Contract(s surface.Surface, name string) (jsonDoc, yamlDoc []byte, err erro
 		if c.Paths[key] == nil {
 			c.Paths[key] = map[string]operation{}
 		}
-		c.Paths[key][strings.ToLower(t.Binding.Method)] = op
+		c.Paths[key][methodKey(t.Binding.Method)] = op
 		digests = append(digests, op.Caskmcp.Digest)
 	}
 	c.Info.Version = canonical.Sum([]byte(strings.Join(digests, "\n")))[len("sha256:"):][:12]
@@ -156,6 +156,16 @@ func Contract(s surface.Surface, name string) (jsonDoc, yamlDoc []byte, err erro
 	}
 	yamlDoc, err = toYAML(jsonDoc)
 	return jsonDoc, yamlDoc, err
+}
+
+// methodKey is the field of a path item for a method. OpenAPI 3.1 has no
+// field for methods such as PROPFIND, which become extensions.
+func methodKey(method string) string {
+	m := strings.ToLower(method)
+	if _, known := methods[m]; known && m != "query" {
+		return m
+	}
+	return "x-caskmcp-" + m
 }
 
 // contractWriter holds what the operations of a contract share.

@@ -89,7 +89,7 @@ func decode(doc []byte) (any, error) {
 func position(doc []byte, offset int64, err error) string {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		offset = syntax.Offset
+		offset = syntax.Offset - 1 // the byte it could not read is counted
 	}
 	before := doc[:min(int(offset), len(doc))]
 	return fmt.Sprintf("line %d, column %d", bytes.Count(before, []byte("\n"))+1, len(before)-bytes.LastIndexByte(before, '\n'))

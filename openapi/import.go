@@ -15,11 +15,12 @@ import (
 // ImportOptions say how a document is read. The zero value reads a document
 // that names its servers.
 type ImportOptions struct {
-	// Name of the capture; empty takes it from info.title.
+	// Name of the capture.
 	Name string
-	// Hosts is the allow-list: "host", "host:port" or "*.host". Operations of
-	// other hosts are skipped. Where the document names no server, the only
-	// host without a wildcard is the server: https, or http on loopback.
+	// Hosts is the allow-list: "host", "host:port", "*.host", or an origin.
+	// Operations of other hosts are skipped. Where the document names no
+	// server, the only host without a wildcard is the server: by https, or by
+	// http on loopback, unless an origin says it.
 	Hosts []string
 	// Server is an absolute http or https URL. It is the base of relative
 	// server URLs and replaces the origin of the document's own servers; one
@@ -36,7 +37,7 @@ const DefaultMaxSize = 64 << 20
 // Limits that keep a hostile document from costing more than it says.
 const (
 	maxDepth      = 200       // nesting of the document
-	maxNodes      = 8 << 20   // values in the document, YAML aliases expanded
+	maxNodes      = 4 << 20   // values in the document, YAML aliases expanded
 	maxOperations = 20_000    // declared operations
 	maxEmitted    = 256 << 20 // bytes of all schemas together
 	maxText       = 16 << 10  // bytes of one summary or description
@@ -97,12 +98,12 @@ func Import(doc []byte, opt ImportOptions) (*capture.Capture, []Skipped, error) 
 	}
 	c := &capture.Capture{
 		Version:      capture.FormatVersion,
-		Name:         captureName(opt.Name, d),
+		Name:         opt.Name,
 		Sealed:       true,
 		Observations: []capture.Observation{},
 		Declarations: im.declarations,
 	}
-	c.Hosts = hosts(opt.Hosts, im.declarations)
+	c.Hosts = hosts(servers.allow, im.declarations)
 	slices.SortFunc(c.Declarations, func(a, b capture.Declaration) int {
 		return strings.Compare(sortKey(a), sortKey(b))
 	})
@@ -147,10 +148,7 @@ func sortKey(d capture.Declaration) string {
 
 // hosts is the allow-list, or the hosts declared.
 func hosts(allowed []string, declarations []capture.Declaration) []string {
-	out := []string{}
-	for _, h := range allowed {
-		out = append(out, strings.ToLower(strings.TrimSpace(h)))
-	}
+	out := slices.Clone(allowed)
 	if len(out) == 0 {
 		for _, d := range declarations {
 			out = append(out, origin{d.Scheme, d.Host, d.Port}.allowed())
@@ -158,29 +156,4 @@ func hosts(allowed []string, declarations []capture.Declaration) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// captureName is name, or info.title in the letters of file names.
-func captureName(name string, d *document) string {
-	if name != "" {
-		return name
-	}
-	info, _ := d.root["info"].(map[string]any)
-	title, _ := info["title"].(string)
-	var b strings.Builder
-	for _, r := range strings.ToLower(title) {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
-			b.WriteByte('-')
-		}
-		if b.Len() >= 40 {
-			break
-		}
-	}
-	if s := strings.Trim(b.String(), "-"); s != "" {
-		return s
-	}
-	return "api"
 }

@@ -29,9 +29,9 @@ const (
 )
 
 var keywords = map[string]kind{
-	"items": isSchema, "contains": isSchema, "not": isSchema, "if": isSchema, "then": isSchema, "else": isSchema,
+	"contains": isSchema, "not": isSchema, "if": isSchema, "then": isSchema, "else": isSchema,
 	"propertyNames": isSchema, "contentSchema": isSchema,
-	"additionalProperties": isOpenOrSchema, "unevaluatedProperties": isOpenOrSchema, "unevaluatedItems": isOpenOrSchema,
+	"items": isOpenOrSchema, "additionalProperties": isOpenOrSchema, "unevaluatedProperties": isOpenOrSchema, "unevaluatedItems": isOpenOrSchema,
 	"allOf": isSchemas, "anyOf": isSchemas, "oneOf": isSchemas, "prefixItems": isSchemas,
 	"properties": isSchemaMap, "patternProperties": isSchemaMap, "dependentSchemas": isSchemaMap,
 	"title": isText, "description": isText, "format": isText, "contentEncoding": isText, "contentMediaType": isText,
@@ -69,7 +69,24 @@ func (e *emitter) keywords(m map[string]any, at context) (map[string]any, error)
 	if m["const"] == nil && hasKey(m, "const") {
 		out["const"] = nil
 	}
-	return nullable(out, m), nil
+	return nullable(single(out), m), nil
+}
+
+// single replaces allOf with one member, which documents write to put texts
+// next to a reference.
+func single(out map[string]any) map[string]any {
+	members, _ := out["allOf"].([]any)
+	if len(members) != 1 {
+		return out
+	}
+	for k := range out {
+		if k != "allOf" && !annotations[k] {
+			return out
+		}
+	}
+	own := maps.Clone(out)
+	delete(own, "allOf")
+	return combine(members[0].(map[string]any), own)
 }
 
 func hasKey(m map[string]any, k string) bool { _, ok := m[k]; return ok }

@@ -15,7 +15,8 @@ import (
 // methods are the operations an agent could call, in the order of OpenAPI 3.2
 // section 4.9; the value is why a method is not one.
 var methods = map[string]string{
-	"get": "", "put": "", "post": "", "delete": "", "patch": "", "query": "",
+	"get": "", "put": "", "post": "", "delete": "", "patch": "",
+	"query":   "the contract is OpenAPI 3.1, which has no QUERY",
 	"head":    "HEAD returns nothing an agent could read",
 	"options": "OPTIONS asks about the transport, not about the API",
 	"trace":   "TRACE asks about the transport, not about the API",
@@ -55,7 +56,7 @@ func (im *importer) paths() error {
 		}
 		additional, _ := item["additionalOperations"].(map[string]any)
 		for _, method := range sortedKeys(additional) {
-			im.skip(method+" "+path, "", "the method is not one of GET, PUT, POST, DELETE, PATCH and QUERY")
+			im.skip(method+" "+path, "", "the method is not one of GET, PUT, POST, DELETE and PATCH")
 		}
 	}
 	return nil
@@ -169,8 +170,11 @@ func pathTemplate(path string) (template string, variables []string, err error) 
 	if !strings.HasPrefix(path, "/") {
 		return "", nil, errors.New("the path does not start with a slash")
 	}
-	if strings.ContainsAny(pathVariable.ReplaceAllString(path, ""), "?#") {
+	switch literals := pathVariable.ReplaceAllString(path, ""); {
+	case strings.ContainsAny(literals, "?#"):
 		return "", nil, errors.New("the path holds a query or a fragment")
+	case strings.ContainsAny(literals, "{}"):
+		return "", nil, errors.New("the path has a brace without its pair")
 	}
 	var b strings.Builder
 	rest := path
@@ -258,7 +262,7 @@ func (w *work) responses(node any) ([]capture.DeclaredResponse, error) {
 		}
 		status, ok := responseStatus(code, all)
 		if !ok {
-			w.leave("response "+clip(code, 20), "it is not a status")
+			w.leave("response "+clip(code, 20), "it is not a status, or stands for one that is declared itself")
 			continue
 		}
 		m, err := w.doc.object(all[code])

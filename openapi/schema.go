@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,6 +53,8 @@ func (w *work) emit(part string, node any, dir direction) (json.RawMessage, erro
 			return nil, err
 		}
 		switch {
+		case e.levels < 0:
+			w.leave(part, "the schema is too large; only its type is kept")
 		case e.cut:
 			w.leave(part, fmt.Sprintf("the schema is too large; what is nested deeper than %d levels is left out", e.levels))
 		case e.bare:
@@ -76,7 +79,7 @@ func attempts() []emitter {
 		{limit: maxShared, levels: maxDepth, share: true},
 		{limit: maxShared, levels: maxDepth, share: true, bare: true},
 	}
-	for levels := 10; levels >= 0; levels-- {
+	for levels := 10; levels >= -1; levels-- {
 		out = append(out, emitter{limit: maxInline, levels: levels, cut: true, bare: true})
 	}
 	return out
@@ -145,10 +148,56 @@ func (e *emitter) document(node any) (map[string]any, error) {
 			return nil, err
 		}
 	}
+	out = flat(out)
 	if len(defs) > 0 {
 		out["$defs"] = defs
 	}
 	return out, nil
+}
+
+// flat merges the members of allOf into an object that holds nothing else but
+// properties, where they do not touch the same property. It accepts the same
+// values, and shows its properties where people and agents look for them.
+func flat(m map[string]any) map[string]any {
+	members, ok := m["allOf"].([]any)
+	if !ok {
+		return m
+	}
+	own := maps.Clone(m)
+	delete(own, "allOf")
+	out := map[string]any{}
+	properties := map[string]any{}
+	var required []any
+	for _, member := range append(slices.Clone(members), any(own)) {
+		for k, v := range flat(member.(map[string]any)) {
+			switch k {
+			case "type", "title", "description", "deprecated":
+				if k == "type" && v != "object" {
+					return m
+				}
+				out[k] = v
+			case "required":
+				required = append(required, v.([]any)...)
+			case "properties":
+				for name, schema := range v.(map[string]any) {
+					if hasKey(properties, name) {
+						return m
+					}
+					properties[name] = schema
+				}
+			default:
+				return m
+			}
+		}
+	}
+	if len(properties) == 0 {
+		return m
+	}
+	out["properties"] = properties
+	if len(required) > 0 {
+		out["required"] = distinct(required)
+	}
+	return out
 }
 
 func (e *emitter) spend(n int) error {
@@ -267,6 +316,7 @@ func (e *emitter) reference(ref string, at context) (map[string]any, error) {
 	return e.schema(node, context{scope: scope, level: at.level, hidden: at.hidden})
 }
 
+// notInName is what a name of a definition cannot hold.
 var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
 // define names the definition of a reference and has it emitted.

@@ -60,32 +60,45 @@ func newServers(d *document, opt ImportOptions) (*servers, error) {
 		}
 		s.override = &own
 	}
-	var exact []string
+	var exact []origin
 	for _, h := range opt.Hosts {
-		h = strings.ToLower(strings.TrimSpace(h))
-		if h == "" || strings.Contains(h, "/") {
-			return nil, fmt.Errorf("host %q: want \"host\", \"host:port\" or \"*.host\"", h)
+		o, err := s.allowHost(strings.ToLower(strings.TrimSpace(h)))
+		if err != nil {
+			return nil, fmt.Errorf("host %q: %w", h, err)
 		}
-		s.allow = append(s.allow, h)
-		if !strings.Contains(h, "*") {
-			exact = append(exact, h)
+		if o != nil {
+			exact = append(exact, *o)
 		}
 	}
 	if len(exact) == 1 {
-		u, err := url.Parse("https://" + bracketed(exact[0]))
-		if err != nil {
-			return nil, fmt.Errorf("host %q: %w", exact[0], err)
-		}
-		if loopback(u.Hostname()) {
-			u.Scheme = "http"
-		}
-		own, err := fromURL(u)
-		if err != nil {
-			return nil, fmt.Errorf("host %q: %w", exact[0], err)
-		}
-		s.fallback = &own.origin
+		s.fallback = &exact[0]
 	}
 	return s, nil
+}
+
+// allowHost adds an entry to the allow-list. A wildcard is no origin.
+func (s *servers) allowHost(h string) (*origin, error) {
+	if suffix, wild := strings.CutPrefix(h, "*."); wild && suffix != "" && !strings.ContainsAny(suffix, "*/: ") {
+		s.allow = append(s.allow, h)
+		return nil, nil
+	}
+	text := h
+	if !strings.Contains(h, "://") {
+		text = "https://" + bracketed(h)
+	}
+	u, err := url.Parse(text)
+	if err != nil || !absolute(u) || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New(`want "host", "host:port", "*.host" or an origin such as "https://host"`)
+	}
+	if text != h && loopback(u.Hostname()) {
+		u.Scheme = "http"
+	}
+	own, err := fromURL(u)
+	if err != nil {
+		return nil, err
+	}
+	s.allow = append(s.allow, own.allowed())
+	return &own.origin, nil
 }
 
 // bracketed writes a bare IPv6 address as a URL has it.
@@ -223,7 +236,7 @@ func (s *servers) isAllowed(o origin) bool {
 		return true
 	}
 	return slices.ContainsFunc(s.allow, func(a string) bool {
-		if a == o.host || a == o.allowed() || a == net.JoinHostPort(o.host, strconv.Itoa(o.port)) {
+		if a == o.host || a == o.allowed() {
 			return true
 		}
 		suffix, wild := strings.CutPrefix(a, "*")

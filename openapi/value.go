@@ -262,7 +262,7 @@ func portable(pattern string) (string, bool) {
 		case c == '\\' && i+1 < len(pattern):
 			i++
 			if n := category.FindString(pattern[i:]); n != "" {
-				b.WriteString(`\\` + n)
+				b.WriteString(`\` + n)
 				i += len(n) - 1
 				continue
 			}
