@@ -115,7 +115,8 @@ type Parameter struct {
 }
 
 // Auth is one way of authentication. Kind is "bearer", "basic", "apiKey",
-// "cookie", "none", or "unknown" where the exporter may have removed it.
+// "cookie", "csrf" for the token that goes with a cookie, "none", or "unknown"
+// where the exporter may have removed it.
 type Auth struct {
 	Kind  string `json:"kind"`
 	In    string `json:"in,omitempty"`   // "header", "query", "cookie"

@@ -26,6 +26,7 @@ const (
 	ClassToken    = "token"     // a long mixture that looks random
 	ClassMixed    = "mixed"     // letters and digits
 	ClassJSON     = "json"      // an object or array as text
+	ClassBinary   = "binary"    // a file; Classify never returns it
 
 	ClassLocale = "locale" // en, en-US
 	ClassFile   = "file"   // name.ext with a common extension

@@ -162,3 +162,46 @@ func isCandidate(v string) bool {
 	}
 	return true
 }
+
+// ObserveFields adds an object of text fields, as a form has them; a field
+// with several values is an array.
+func (s *Shape) ObserveFields(fields map[string][]string) {
+	o := s.objects()
+	o.Count++
+	for name, values := range fields {
+		to := o.at(name)
+		if len(values) != 1 {
+			a := to.arrays()
+			a.Count++
+			if len(values) == 0 {
+				a.Empty++
+				continue
+			}
+			to = a.items()
+		}
+		for _, value := range values {
+			to.ObserveText(value)
+		}
+	}
+	o.bound()
+}
+
+// ObserveFile adds a file that is a part of a form.
+func (s *Shape) ObserveFile(field string) {
+	o := s.objects()
+	file := o.at(field).strings()
+	file.Count++
+	file.open()
+	if file.Classes == nil {
+		file.Classes = make(map[string]int)
+	}
+	file.Classes[ClassBinary]++
+	o.bound()
+}
+
+// IsData reports whether a key or parameter name is data rather than a name:
+// an id, an address, a number.
+func IsData(name string) bool {
+	_, data := keyClass(name)
+	return data
+}

@@ -1,0 +1,357 @@
+package capture
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/schema"
+)
+
+// collector turns exchanges into observations. Two collectors that merge are
+// one that got the exchanges of both, in any order.
+type collector struct {
+	hosts   hostList
+	maxBody int64
+	groups  map[Key]*group
+	seen    *echoes
+	ids     idKeys
+	report  Report
+	foreign map[string]int
+	dropped map[string]int
+}
+
+func newCollector(hosts hostList, maxBody int64) *collector {
+	return &collector{
+		hosts: hosts, maxBody: maxBody, groups: make(map[Key]*group), seen: newEchoes(maxEchoes), ids: make(idKeys),
+		foreign: make(map[string]int), dropped: make(map[string]int),
+	}
+}
+
+// add observes an exchange or counts why not.
+func (c *collector) add(x *exchange) {
+	c.report.Exchanges++
+	if !c.hosts.allows(x.origin.host, x.origin.port) {
+		c.dropped[dropForeign]++
+		c.foreign[x.origin.String()]++
+		return
+	}
+	c.report.Allowed++
+	if reason := dropReason(x); reason != "" {
+		c.dropped[reason]++
+		return
+	}
+	segments, slash, ok := splitPath(x.url.EscapedPath())
+	if !ok {
+		c.dropped[dropURL]++
+		return
+	}
+	query := parseForm(x.url.RawQuery)
+	request := c.body(x, &x.request, true)
+	response := c.body(x, &x.response, false)
+	op := operationOf(x, request.json, query)
+	g := c.group(Key{
+		Method: x.method, Scheme: x.origin.scheme, Host: x.origin.host, Port: x.origin.port,
+		Path: joinPath(segments, slash), Operation: op.name, Status: x.status,
+		RequestType: request.mime, ResponseType: response.mime,
+	}, segments)
+	g.count++
+	g.sources[x.source] = true
+	g.document = lesser(g.document, op.document)
+	for _, a := range authOf(x, query) {
+		g.auth[a]++
+	}
+	for _, name := range traitsOf(x, slash, op) {
+		g.traits = sum(g.traits, map[string]int{name: 1})
+	}
+	g.addQuery(query)
+	g.addHeaders(x.request.headers)
+	c.addRequest(g, x.origin, request)
+	c.addResponse(g, x, segments, response)
+	for i, s := range segments {
+		if s.class != "" {
+			g.segment(i).value(s.class, echoHash("", s.part))
+		}
+	}
+}
+
+func (c *collector) group(k Key, segments []segment) *group {
+	g := c.groups[k]
+	if g != nil {
+		return g
+	}
+	g = newGroup()
+	// Keys must not keep the text of the entry in memory.
+	k.Method, k.Path, k.Operation = strings.Clone(k.Method), strings.Clone(k.Path), strings.Clone(k.Operation)
+	k.Host, k.Scheme = strings.Clone(k.Host), strings.Clone(k.Scheme)
+	k.RequestType, k.ResponseType = strings.Clone(k.RequestType), strings.Clone(k.ResponseType)
+	g.literals = make([]uint64, len(segments))
+	for i, s := range segments {
+		if s.text[0] != '{' && echoable(s.value) {
+			g.literals[i] = echoHash(k.Host, s.value)
+		}
+	}
+	c.groups[k] = g
+	return g
+}
+
+// content is a body that was read.
+type content struct {
+	mime   string
+	there  bool // there is a body and it could be decoded
+	json   string
+	fields []field
+	form   bool
+}
+
+// body decodes a body and counts in the report what became of it.
+func (c *collector) body(x *exchange, m *message, request bool) content {
+	out := content{mime: m.mime()}
+	expected := m.text != "" || len(m.params) > 0 || m.missing || m.lost != ""
+	if !request && expected {
+		c.report.Bodies.Expected++
+	}
+	text, err := "", error(nil)
+	switch {
+	case m.missing:
+		c.lose(request, missingReason(x, m))
+		return out
+	case m.lost != "":
+		c.lose(request, m.lost)
+		return out
+	case m.text != "":
+		if text, err = decodeBody(m, c.maxBody); err != nil {
+			c.lose(request, lostReason(err))
+			return out
+		}
+	}
+	if fields, ok := fieldsOf(m, out.mime, text); ok {
+		out.fields, out.form, out.there = fields, true, true
+		if out.mime == "" {
+			out.mime = formType
+		}
+	} else if text != "" {
+		out.there = true
+		if json, ok := jsonOf(text, out.mime); ok {
+			out.json = json
+		}
+	}
+	if !request && out.there {
+		c.report.Bodies.Present++
+	}
+	return out
+}
+
+func (c *collector) lose(request bool, reason string) {
+	if c.report.lost == nil {
+		c.report.lost = make(map[string]int)
+	}
+	if request {
+		reason = "request: " + reason
+	}
+	c.report.lost[reason]++
+}
+
+func missingReason(x *exchange, m *message) string {
+	switch {
+	case m == &x.response && x.resource == "document":
+		return "a page that was left before it was read"
+	case x.stripped:
+		return "not kept by the browser: evicted, unread, or exported without content"
+	}
+	return "not in the file: exported without content, or unread"
+}
+
+func lostReason(err error) string {
+	if err == errTooLarge {
+		return "larger than the limit for bodies"
+	}
+	return "could not be decoded"
+}
+
+func (g *group) addQuery(query []field) {
+	repeats := make(map[string]int, len(query))
+	for _, f := range query {
+		if queryCredential(f) != "" || schema.IsData(f.name) || len(f.name) > 128 || f.name == "_" {
+			continue
+		}
+		p := parameter(&g.query, f.name)
+		p.Shape.ObserveText(f.value)
+		repeats[p.Name]++
+	}
+	for name, n := range repeats {
+		p := g.query[name]
+		p.Count++
+		if n > 1 {
+			p.Repeated++
+		}
+	}
+}
+
+func (g *group) addHeaders(headers []header) {
+	seen := make(map[string]bool)
+	for _, h := range headers {
+		if isStandardHeader(h.name) || isCredentialHeader(h.name) || h.name == "authorization" || isCSRF(h.name) || nameOf(h.name) == "" {
+			continue
+		}
+		p := parameter(&g.headers, h.name)
+		p.Shape.ObserveText(h.value)
+		if !seen[h.name] {
+			seen[h.name] = true
+			p.Count++
+		} else {
+			p.Repeated++
+		}
+	}
+}
+
+func (c *collector) addRequest(g *group, at origin, body content) {
+	if !body.there {
+		return
+	}
+	g.requestBodies++
+	switch {
+	case body.form:
+		g.request = shapeOf(g.request)
+		observeForm(g.request, body.fields)
+	case body.json != "":
+		to := shapeOf(g.request)
+		if to.ObserveJSON(body.json, func(key, value string) { c.see(at.host, key, value) }) == nil {
+			g.request = to
+		}
+	}
+}
+
+func shapeOf(s *schema.Shape) *schema.Shape {
+	if s == nil {
+		return &schema.Shape{}
+	}
+	return s
+}
+
+// observeForm adds a form as an object of text. Tokens that prove where the
+// form comes from are no fields.
+func observeForm(to *schema.Shape, fields []field) {
+	values := make(map[string][]string)
+	form := &schema.Shape{}
+	for _, f := range fields {
+		if isCSRF(f.name) || f.file {
+			continue
+		}
+		values[f.name] = append(values[f.name], f.value)
+	}
+	form.ObserveFields(values)
+	for _, f := range fields {
+		if f.file && values[f.name] == nil {
+			values[f.name] = []string{}
+			form.ObserveFile(f.name)
+		}
+	}
+	to.Add(form)
+}
+
+// addResponse observes the response's body and, where it was a success,
+// whether it holds values of the path.
+func (c *collector) addResponse(g *group, x *exchange, segments []segment, body content) {
+	if !body.there {
+		return
+	}
+	g.responseBodies++
+	if body.json == "" {
+		return
+	}
+	to := shapeOf(g.response)
+	var visit func(key, value string)
+	var own ownEcho
+	if x.status >= 200 && x.status < 300 {
+		own.segments = segments
+		object := body.json[0] == '{'
+		visit = func(key, value string) {
+			c.see(x.origin.host, key, value)
+			if object {
+				own.see(key, value)
+			}
+		}
+	}
+	if to.ObserveJSON(body.json, visit) != nil {
+		// Not JSON after all: it is a text body.
+		return
+	}
+	g.response = to
+	for i, keys := range own.found {
+		s := g.segment(i)
+		s.echoOwn++
+		s.echoKeys = sum(s.echoKeys, keys)
+	}
+}
+
+// see remembers a value of a body, by its hash, in case it turns out to be in
+// a path.
+func (c *collector) see(host, key, value string) {
+	if !echoable(value) {
+		return
+	}
+	var flags uint64
+	if c.ids.has(key) {
+		flags = echoID
+	}
+	c.seen.add(echoHash(host, value), flags)
+	if isFullName(key) {
+		for part := range strings.SplitSeq(value, "/") {
+			if echoable(part) {
+				c.seen.add(echoHash(host, part), echoID)
+			}
+		}
+	}
+}
+
+// ownEcho finds the segments of a path whose value the response holds.
+type ownEcho struct {
+	segments []segment
+	found    map[int]map[string]int
+}
+
+func (o *ownEcho) see(key, value string) {
+	for i, s := range o.segments {
+		if len(s.value) != len(value) || s.value != value {
+			continue
+		}
+		if o.found == nil {
+			o.found = make(map[int]map[string]int)
+		}
+		if o.found[i] == nil {
+			o.found[i] = make(map[string]int)
+		}
+		if !schema.IsData(key) && len(key) <= 64 && len(o.found[i]) < 8 {
+			o.found[i][strings.Clone(key)] = 1
+		}
+	}
+}
+
+// merge adds what o collected; o must not be used any more.
+func (c *collector) merge(o *collector) {
+	for k, g := range o.groups {
+		if own := c.groups[k]; own != nil {
+			own.merge(g)
+		} else {
+			c.groups[k] = g
+		}
+	}
+	c.seen.merge(o.seen)
+	c.report.add(&o.report)
+	c.foreign = sum(c.foreign, o.foreign)
+	c.dropped = sum(c.dropped, o.dropped)
+}
+
+// finish makes the capture.
+func (c *collector) finish(name string) (*Capture, *Report) {
+	out := &Capture{Version: FormatVersion, Name: name, Hosts: c.hosts.patterns, Observations: []Observation{}}
+	for k, g := range c.groups {
+		out.Observations = append(out.Observations, g.observation(k, c.seen))
+	}
+	slices.SortFunc(out.Observations, func(a, b Observation) int { return compareKeys(a.Key, b.Key) })
+	for _, reason := range slices.Sorted(maps.Keys(c.dropped)) {
+		out.Dropped = append(out.Dropped, Dropped{Reason: reason, Count: c.dropped[reason]})
+	}
+	return out, c.makeReport(out)
+}

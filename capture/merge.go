@@ -1,0 +1,158 @@
+package capture
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/schema"
+)
+
+// Merge returns the capture of all that cs saw and changes none of them. It is
+// commutative and associative; nil is its unit. The name is the first of the
+// names in order, and the result is sealed if all are. Where a placeholder's
+// different values are counted, the larger count is kept.
+func Merge(cs ...*Capture) *Capture {
+	out := &Capture{Version: FormatVersion, Sealed: true, Hosts: []string{}, Observations: []Observation{}}
+	byKey := make(map[Key]*Observation)
+	dropped := make(map[string]int)
+	declared := make(map[string]Declaration)
+	some := false
+	for _, c := range cs {
+		if c == nil {
+			continue
+		}
+		some = true
+		out.Name = lesser(out.Name, c.Name)
+		out.Sealed = out.Sealed && c.Sealed
+		out.Hosts = append(out.Hosts, c.Hosts...)
+		for i := range c.Observations {
+			o := &c.Observations[i]
+			if to := byKey[o.Key]; to != nil {
+				to.add(o)
+			} else {
+				to = &Observation{Key: o.Key}
+				to.add(o)
+				byKey[o.Key] = to
+			}
+		}
+		for _, d := range c.Declarations {
+			declared[declarationKey(d)] = d
+		}
+		for _, d := range c.Dropped {
+			dropped[d.Reason] += d.Count
+		}
+	}
+	out.Sealed = out.Sealed && some
+	for _, o := range byKey {
+		out.Observations = append(out.Observations, *o)
+	}
+	for _, key := range slices.Sorted(maps.Keys(declared)) {
+		out.Declarations = append(out.Declarations, declared[key])
+	}
+	for reason, n := range dropped {
+		out.Dropped = append(out.Dropped, Dropped{Reason: reason, Count: n})
+	}
+	out.sort()
+	return out
+}
+
+// sort puts every slice of c into its order.
+func (c *Capture) sort() {
+	slices.Sort(c.Hosts)
+	c.Hosts = slices.Compact(c.Hosts)
+	slices.SortFunc(c.Observations, func(a, b Observation) int { return compareKeys(a.Key, b.Key) })
+	slices.SortFunc(c.Dropped, func(a, b Dropped) int { return strings.Compare(a.Reason, b.Reason) })
+	slices.SortStableFunc(c.Declarations, func(a, b Declaration) int {
+		return strings.Compare(declarationKey(a), declarationKey(b))
+	})
+}
+
+// declarationKey orders declarations and tells equal ones.
+func declarationKey(d Declaration) string {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	// Schemas are valid JSON; one that is not has no order of its own.
+	_ = enc.Encode(d)
+	return d.Host + "\x00" + d.Path + "\x00" + d.Method + "\x00" + d.Scheme + "\x00" + buf.String()
+}
+
+// add adds the exchanges of o, which it does not change or keep parts of.
+func (to *Observation) add(o *Observation) {
+	to.Count += o.Count
+	to.Segments = addSegments(to.Segments, o.Segments)
+	to.Query = addParameters(to.Query, o.Query)
+	to.Headers = addParameters(to.Headers, o.Headers)
+	if o.Request != nil {
+		to.Request = schema.Merge(to.Request, o.Request)
+	}
+	if o.Response != nil {
+		to.Response = schema.Merge(to.Response, o.Response)
+	}
+	to.RequestBodies += o.RequestBodies
+	to.ResponseBodies += o.ResponseBodies
+	to.Auth = addAuth(to.Auth, o.Auth)
+	to.Traits = sum(to.Traits, o.Traits)
+	to.Document = lesser(to.Document, o.Document)
+	to.Sources = append(slices.Clone(to.Sources), o.Sources...)
+	slices.Sort(to.Sources)
+	to.Sources = slices.Compact(to.Sources)
+}
+
+func addSegments(to, from []Segment) []Segment {
+	byIndex := make(map[int]Segment, len(to)+len(from))
+	for _, s := range to {
+		byIndex[s.Index] = s
+	}
+	for _, s := range from {
+		own := byIndex[s.Index]
+		byIndex[s.Index] = Segment{
+			Index:    s.Index,
+			Classes:  sum(maps.Clone(own.Classes), s.Classes),
+			Distinct: max(own.Distinct, s.Distinct),
+			EchoOwn:  own.EchoOwn + s.EchoOwn,
+			EchoKeys: sum(maps.Clone(own.EchoKeys), s.EchoKeys),
+			EchoID:   own.EchoID || s.EchoID,
+			EchoAny:  own.EchoAny || s.EchoAny,
+		}
+	}
+	return slices.SortedFunc(maps.Values(byIndex), func(a, b Segment) int { return a.Index - b.Index })
+}
+
+func addParameters(to, from []Parameter) []Parameter {
+	byName := make(map[string]Parameter, len(to)+len(from))
+	for _, p := range to {
+		byName[p.Name] = p
+	}
+	for _, p := range from {
+		own := byName[p.Name]
+		p.Count += own.Count
+		p.Repeated += own.Repeated
+		if p.Shape != nil || own.Shape != nil {
+			p.Shape = schema.Merge(p.Shape, own.Shape)
+		}
+		byName[p.Name] = p
+	}
+	return slices.SortedFunc(maps.Values(byName), func(a, b Parameter) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func addAuth(to, from []Auth) []Auth {
+	counts := make(map[Auth]int, len(to)+len(from))
+	for _, list := range [][]Auth{to, from} {
+		for _, a := range list {
+			n := a.Count
+			a.Count = 0
+			counts[a] += n
+		}
+	}
+	var out []Auth
+	for a, n := range counts {
+		a.Count = n
+		out = append(out, a)
+	}
+	slices.SortFunc(out, compareAuth)
+	return out
+}

@@ -1,0 +1,282 @@
+package capture
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/schema"
+)
+
+// Secret is where a document holds what it should not; the value is never
+// part of it.
+type Secret struct {
+	// Pointer is the JSON Pointer (RFC 6901) of the place, with "*" for a key
+	// that is itself the secret.
+	Pointer string `json:"pointer"`
+	Rule    string `json:"rule"`
+}
+
+// FindSecrets looks for secrets and personal data in a JSON document: values
+// under sensitive keys, and tokens, private keys, vendors' keys, credentials,
+// e-mail addresses, payment cards, IBANs and US social security numbers
+// anywhere, keys included. What it cannot read as JSON it searches as one
+// text. The result is sorted.
+func FindSecrets(doc []byte) []Secret {
+	w := secretWalker{}
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		w.text("", string(doc))
+	} else {
+		w.walk("", "", false, v)
+	}
+	slices.SortFunc(w.found, func(a, b Secret) int {
+		return strings.Compare(a.Pointer+"\x00"+a.Rule, b.Pointer+"\x00"+b.Rule)
+	})
+	return slices.Compact(w.found)
+}
+
+type secretWalker struct{ found []Secret }
+
+// walk looks at v, which is under key; secret says that a sensitive property
+// is around it.
+func (w *secretWalker) walk(pointer, key string, secret bool, v any) {
+	switch v := v.(type) {
+	case string:
+		if Sensitive(key) && !harmless(v) {
+			w.found = append(w.found, Secret{pointer, "sensitive key"})
+		}
+		w.text(pointer, v)
+	case json.Number:
+		if isCard(string(v)) {
+			w.found = append(w.found, Secret{pointer, "payment card"})
+		}
+	case []any:
+		for i, item := range v {
+			w.walk(pointer+"/"+strconv.Itoa(i), key, secret, item)
+		}
+	case map[string]any:
+		for name, value := range v {
+			at := pointer + "/" + escapeToken(name)
+			if rule := secretText(name); rule != "" {
+				at = pointer + "/*"
+				w.found = append(w.found, Secret{at, rule})
+			}
+			if key == "values" && secret {
+				w.found = append(w.found, Secret{pointer + "/*", "enum under a sensitive key"})
+			}
+			inside := secret || key == "properties" && Sensitive(name)
+			if inside && (name == "default" || name == "const" || name == "enum" || name == "example" || name == "examples") && holdsText(value) {
+				w.found = append(w.found, Secret{at, "value of a sensitive property"})
+			}
+			w.walk(at, name, inside, value)
+		}
+	}
+}
+
+func holdsText(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return !harmless(v)
+	case []any:
+		return slices.ContainsFunc(v, holdsText)
+	}
+	return false
+}
+
+func escapeToken(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+func (w *secretWalker) text(pointer, text string) {
+	if rule := secretText(text); rule != "" {
+		w.found = append(w.found, Secret{pointer, rule})
+	}
+}
+
+// harmless reports values that are no secret under any key: placeholders,
+// references to variables, and words of schemas.
+func harmless(v string) bool {
+	switch v {
+	case "", "string", "number", "integer", "boolean", "null", "object", "array", "true", "false", "header", "query", "cookie", "body", "bearer", "basic", "apiKey", "oauth2", "none", "unknown", "required", "optional", "low", "medium", "high", "***", "REDACTED", "[REDACTED]":
+		return true
+	}
+	return strings.HasPrefix(v, "{") && strings.HasSuffix(v, "}") || strings.HasPrefix(v, "${") || strings.HasPrefix(v, "env:") || strings.ContainsRune(v, ' ') && len(schema.Words(v)) > 3
+}
+
+// sensitiveWords are words of names whose values are secret.
+var sensitiveWords = map[string]bool{
+	"password": true, "passwd": true, "pwd": true, "passphrase": true, "passcode": true, "secret": true, "secrets": true, "token": true, "tokens": true, "jwt": true,
+	"apikey": true, "authorization": true, "credential": true, "credentials": true, "cookie": true, "sid": true, "sessionid": true, "otp": true, "totp": true, "pin": true,
+	"cvv": true, "cvc": true, "ssn": true, "bearer": true, "signature": true, "csrf": true, "xsrf": true, "csrftoken": true, "accesstoken": true, "refreshtoken": true,
+	"authtoken": true, "idtoken": true, "clientsecret": true, "privatekey": true, "secretkey": true, "accesskey": true, "iban": true,
+}
+
+// sensitivePairs are two words that are a secret together.
+var sensitivePairs = map[string]bool{
+	"api key": true, "private key": true, "access key": true, "secret key": true, "session id": true, "session key": true, "auth key": true, "signing key": true, "encryption key": true,
+	"credit card": true, "card number": true, "account number": true, "social security": true, "auth code": true, "recovery code": true, "backup code": true, "recovery codes": true, "backup codes": true, "master key": true, "license key": true, "storage key": true,
+}
+
+// aboutWords end names of facts about a secret, which are none.
+var aboutWords = map[string]bool{
+	"url": true, "uri": true, "endpoint": true, "type": true, "types": true, "name": true, "kind": true, "count": true, "counts": true, "expires": true, "expiry": true, "expiration": true, "expired": true, "at": true, "in": true, "on": true, "by": true,
+	"limit": true, "ttl": true, "length": true, "policy": true, "policies": true, "required": true, "enabled": true, "disabled": true, "status": true, "state": true, "format": true, "algorithm": true, "alg": true, "method": true, "methods": true, "usage": true, "budget": true,
+	"version": true, "ref": true, "header": true, "scheme": true, "description": true, "title": true, "set": true, "changed": true, "updated": true, "created": true, "age": true, "lifetime": true, "env": true, "path": true, "file": true, "hint": true, "valid": true, "verified": true, "protection": true,
+}
+
+// pagingWords make a token a place in a list.
+var pagingWords = map[string]bool{"page": true, "next": true, "prev": true, "previous": true, "continuation": true, "continue": true, "cursor": true, "sync": true, "resume": true, "start": true, "pagination": true, "max": true, "min": true, "total": true, "prompt": true, "completion": true, "input": true, "output": true, "cancel": true}
+
+// Sensitive reports whether what stands under a name — a key, parameter,
+// header or cookie — is secret. Names are compared by their words, so that
+// "author" is no "auth" and "nextPageToken" no credential.
+func Sensitive(name string) bool {
+	if len(name) < 3 || len(name) > 128 {
+		return false
+	}
+	words := schema.Words(name)
+	if len(words) == 0 || aboutWords[words[len(words)-1]] {
+		return false
+	}
+	for i, word := range words {
+		if i > 0 && sensitivePairs[words[i-1]+" "+word] {
+			return true
+		}
+		if !sensitiveWords[strings.TrimRight(word, "0123456789")] {
+			continue
+		}
+		if strings.HasPrefix(word, "token") && slices.ContainsFunc(words, func(w string) bool { return pagingWords[w] }) {
+			continue
+		}
+		return true
+	}
+	return len(words) == 1 && words[0] == "auth"
+}
+
+// vendorKeys are the forms of vendors' keys, each with its literal beginning.
+var vendorKeys = regexp.MustCompile(`\b(?:(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{20,}|github_pat_[0-9A-Za-z_]{20,}|glpat-[0-9A-Za-z_-]{20,}|` +
+	`xox[abeoprs]-[0-9A-Za-z-]{10,}|xapp-[0-9A-Za-z-]{10,}|[srp]k_(?:live|test)_[0-9A-Za-z]{10,}|whsec_[0-9A-Za-z+/=]{16,}|AIza[0-9A-Za-z_-]{30,}|ya29\.[0-9A-Za-z_-]{20,}|` +
+	`SG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}|npm_[0-9A-Za-z]{30,}|pypi-[0-9A-Za-z_-]{30,}|do[opr]_v1_[0-9a-f]{40,}|hf_[0-9A-Za-z]{20,}|sk-(?:ant-|proj-|or-)?[0-9A-Za-z_-]{20,}|` +
+	`shp(?:at|ss|ca|pa)_[0-9a-fA-F]{20,}|sq0[a-z]{3}-[0-9A-Za-z_-]{20,}|lin_api_[0-9A-Za-z]{20,}|ATATT[0-9A-Za-z_=-]{20,}|hv[sb]\.[0-9A-Za-z_-]{20,}|key-[0-9a-f]{32}|` +
+	`AC[0-9a-f]{32}|EAA[0-9A-Za-z]{30,}|figd_[0-9A-Za-z_-]{20,}|dapi[0-9a-f]{32}|rubygems_[0-9a-f]{40,}|PMAK-[0-9a-f]{24}-[0-9a-f]{20,}|NRAK-[0-9A-Z]{20,}|glsa_[0-9A-Za-z]{20,})`)
+
+func vendorKey(text string) bool { return vendorKeys.MatchString(text) }
+
+var (
+	jwtPattern      = regexp.MustCompile(`\beyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]*`)
+	schemePattern   = regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+[0-9A-Za-z._~+/=-]{12,}`)
+	userinfoPattern = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@"]*:[^/\s@"]+@`)
+	emailPattern    = regexp.MustCompile(`[0-9A-Za-z._%+-]+@(?:[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?\.)+[A-Za-z]{2,}\b`)
+	cardPattern     = regexp.MustCompile(`\b(?:\d[ -]?){12,18}\d\b`)
+	ibanPattern     = regexp.MustCompile(`\b[A-Z]{2}\d{2}(?: ?[0-9A-Z]{4}){2,7}(?: ?[0-9A-Z]{1,3})?\b`)
+	ssnPattern      = regexp.MustCompile(`\b(\d{3})-(\d{2})-(\d{4})\b`)
+)
+
+// secretText names the rule by which a text holds a secret, or "".
+func secretText(t string) string {
+	if len(t) < 8 {
+		return ""
+	}
+	digits := 0
+	for i := range len(t) {
+		if t[i] >= '0' && t[i] <= '9' {
+			digits++
+		}
+	}
+	switch {
+	case strings.Contains(t, "-----BEGIN") && strings.Contains(t, "PRIVATE KEY"):
+		return "private key"
+	case strings.Contains(t, "eyJ") && jwtPattern.MatchString(t):
+		return "JWT"
+	case strings.Contains(t, "://") && userinfoPattern.MatchString(t):
+		return "credentials in a URL"
+	case len(t) >= 18 && isSchemeToken(t):
+		return "HTTP credentials"
+	case len(t) >= 13 && vendorKey(t):
+		return "vendor key"
+	case strings.IndexByte(t, '@') > 0 && emailPattern.MatchString(t):
+		return "e-mail address"
+	case digits >= 12 && slices.ContainsFunc(cardPattern.FindAllString(t, -1), isCard):
+		return "payment card"
+	case digits >= 4 && len(t) >= 15 && slices.ContainsFunc(ibanPattern.FindAllString(t, -1), isIBAN):
+		return "IBAN"
+	case digits >= 9 && isSSN(t):
+		return "social security number"
+	}
+	return ""
+}
+
+// isSchemeToken reports "Bearer" or "Basic" followed by a token rather than
+// by a word.
+func isSchemeToken(t string) bool {
+	for _, m := range schemePattern.FindAllString(t, -1) {
+		token := strings.Fields(m)[1]
+		if strings.ContainsAny(token, "0123456789=") {
+			return true
+		}
+	}
+	return false
+}
+
+// isCard reports whether t has the form and the check digit (Luhn, ISO/IEC
+// 7812-1) of a payment card number of a known range.
+func isCard(t string) bool {
+	var number []byte
+	for _, c := range []byte(t) {
+		switch {
+		case c >= '0' && c <= '9':
+			number = append(number, c-'0')
+		case c != ' ' && c != '-':
+			return false
+		}
+	}
+	if len(number) < 13 || len(number) > 19 || number[0] < 2 || number[0] > 6 {
+		return false
+	}
+	sum := 0
+	for i := range number {
+		d := int(number[len(number)-1-i])
+		if i%2 == 1 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+	}
+	return sum%10 == 0
+}
+
+// isIBAN reports whether t has the check digits of an IBAN (ISO 13616).
+func isIBAN(t string) bool {
+	t = strings.ReplaceAll(t, " ", "")
+	if len(t) < 15 || len(t) > 34 {
+		return false
+	}
+	rest := 0
+	for _, c := range []byte(t[4:] + t[:4]) {
+		if c >= 'A' {
+			rest = (rest*100 + int(c-'A') + 10) % 97
+		} else {
+			rest = (rest*10 + int(c-'0')) % 97
+		}
+	}
+	return rest == 1
+}
+
+func isSSN(t string) bool {
+	for _, m := range ssnPattern.FindAllStringSubmatch(t, -1) {
+		if area := m[1]; area != "000" && area != "666" && area[0] != '9' && m[2] != "00" && m[3] != "0000" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s Secret) String() string { return fmt.Sprintf("%s: %s", s.Pointer, s.Rule) }
