@@ -57,7 +57,7 @@ type journalFile struct {
 // ErrUnfinished says that the changes are committed and only Recover is left.
 // The caller holds the lock that all writers of dir take.
 func WriteAll(dir string, changes []Change) error {
-	doc, err := encodeJournal(changes)
+	doc, err := EncodeJournal(changes)
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,8 @@ func Read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-func encodeJournal(changes []Change) ([]byte, error) {
+// EncodeJournal is the content of the journal file for the given changes.
+func EncodeJournal(changes []Change) ([]byte, error) {
 	j := journal{Files: []journalFile{}}
 	seen := map[string]bool{}
 	for _, c := range changes {
