@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -24,13 +25,15 @@ const (
 	maxProblems  = 8 // problems told at once
 )
 
-// contract is a tool's schemas, compiled.
+// contract is a tool's schemas, compiled. The output schema is compiled when it
+// is first needed, which halves the time a large surface takes to start; it is
+// needed before anything is sent.
 type contract struct {
 	input  *jsonschema.Schema
-	output *jsonschema.Schema // nil without an outputSchema
+	output func() (*jsonschema.Schema, error) // nil without an outputSchema
 }
 
-// newContract compiles the schemas of t. Nothing outside the definition is
+// newContract compiles the inputSchema of t. Nothing outside the definition is
 // ever loaded: a reference to another document is an error, and so is a
 // keyword that cannot be enforced.
 func newContract(t surface.Tool) (*contract, error) {
@@ -43,9 +46,7 @@ func newContract(t surface.Tool) (*contract, error) {
 		return nil, errors.New(`compiling inputSchema: its type is not "object"`)
 	}
 	if len(t.OutputSchema) > 0 {
-		if c.output, err = compile(t.OutputSchema); err != nil {
-			return nil, fmt.Errorf("compiling outputSchema: %w", err)
-		}
+		c.output = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(t.OutputSchema) })
 	}
 	return c, nil
 }
@@ -108,12 +109,22 @@ func (c *contract) arguments(raw json.RawMessage) (map[string]any, []byte, error
 	return args, doc, nil
 }
 
-// Conforms checks structured content against the outputSchema.
-func (c *contract) conforms(v any) error {
-	if err := c.output.Validate(v); err != nil {
-		return errors.New(problems("field", err))
+// conformance is the check of structured content against the outputSchema, nil
+// where there is none.
+func (c *contract) conformance() (func(v any) error, error) {
+	if c.output == nil {
+		return nil, nil
 	}
-	return nil
+	output, err := c.output()
+	if err != nil {
+		return nil, fmt.Errorf("compiling outputSchema: %w", err)
+	}
+	return func(v any) error {
+		if err := output.Validate(v); err != nil {
+			return errors.New(problems("field", err))
+		}
+		return nil
+	}, nil
 }
 
 // checkNesting bounds the depth before anything recursive reads the document.

@@ -11,7 +11,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -61,7 +63,7 @@ type Call struct {
 // Refusal is the error for a call that may not go ahead.
 type Refusal struct {
 	// Code is the reason for the audit log: "tool.unknown", "tool.tampered",
-	// "tool.expired", "toolset.not_allowed", "arguments.invalid",
+	// "tool.expired", "tool.invalid", "toolset.not_allowed", "arguments.invalid",
 	// "policy.denied", "confirm.unavailable", "confirm.declined",
 	// "rate.limited", "audit.unavailable", or the reason of a call that was
 	// refused while it was carried out.
@@ -113,15 +115,32 @@ func New(p Params) (g *Gate, rejected map[string]error, err error) {
 	}
 	g = &Gate{params: p, tools: map[string]*entry{}, limiters: map[limitKey]*rate.Limiter{}}
 	rejected = map[string]error{}
-	for _, t := range p.Tools {
-		e, err := newEntry(t, p.Digests[t.Name])
-		if err != nil {
-			rejected[t.Name] = err
+	entries, errs := newEntries(p)
+	for i, t := range p.Tools {
+		if errs[i] != nil {
+			rejected[t.Name] = errs[i]
 			continue
 		}
-		g.tools[t.Name] = e
+		g.tools[t.Name] = entries[i]
 	}
 	return g, rejected, nil
+}
+
+// newEntries prepares the tools on all processors; compiling schemas is most
+// of the time that starting takes.
+func newEntries(p Params) ([]*entry, []error) {
+	entries, errs := make([]*entry, len(p.Tools)), make([]error, len(p.Tools))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(p.Tools)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(p.Tools); i = int(next.Add(1)) - 1 {
+				entries[i], errs[i] = newEntry(p.Tools[i], p.Digests[p.Tools[i].Name])
+			}
+		})
+	}
+	wg.Wait()
+	return entries, errs
 }
 
 func newEntry(t surface.Tool, digest string) (*entry, error) {
@@ -202,8 +221,8 @@ func (g *Gate) admit(ctx context.Context, principal, name string, raw json.RawMe
 	}
 	rec.Arguments = canonical.Sum(doc)
 	call := Call{Tool: &e.tool, Digest: e.digest, Principal: principal, Arguments: args, ArgumentsDigest: rec.Arguments}
-	if e.contract.output != nil {
-		call.Conforms = e.contract.conforms
+	if call.Conforms, err = e.contract.conformance(); err != nil {
+		return Call{}, &Refusal{Code: "tool.invalid", Text: fmt.Sprintf("%s cannot be governed: its outputSchema cannot be used. Nothing was sent. An owner can correct it and run \"caskmcp plan\", \"caskmcp approve\" and \"caskmcp apply\".", name)}
 	}
 	if refusal := g.permit(ctx, call, rec); refusal != nil {
 		return Call{}, refusal

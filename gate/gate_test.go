@@ -231,7 +231,6 @@ func TestToolsThatCannotBeGoverned(t *testing.T) {
 			t.InputSchema = json.RawMessage(`{"type":"object","$schema":"http://127.0.0.1:1/x"}`)
 		}),
 		"dangling reference": with(func(t *surface.Tool) { t.InputSchema = json.RawMessage(`{"type":"object","$ref":"#/$defs/x"}`) }),
-		"bad output":         with(func(t *surface.Tool) { t.OutputSchema = json.RawMessage(`{"type":7}`) }),
 	}
 	for name, tl := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -333,6 +332,17 @@ func TestExecutionRefused(t *testing.T) {
 	require.EqualError(t, err, "no")
 	last := p.Auditor.(*memory).records[1]
 	require.Equal(t, []string{"result", "deny", "address.blocked"}, []string{last.Event, last.Decision, last.Code})
+}
+
+func TestOutputSchemaThatCannotBeUsed(t *testing.T) {
+	for _, schema := range []string{`{"type":7}`, `{"$ref":"file:///etc/passwd"}`, `{"properties":{"a":{"pattern":"(?!x)"}}}`} {
+		tl := order("read", surface.Read)
+		tl.OutputSchema = json.RawMessage(schema)
+		code, text, executed := try(newGate(t, params(t, tl)), "read", `{}`)
+		require.Equal(t, "tool.invalid", code)
+		require.Contains(t, text, "outputSchema")
+		require.Nil(t, executed)
+	}
 }
 
 func TestConforms(t *testing.T) {
