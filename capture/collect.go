@@ -296,7 +296,7 @@ func (c *collector) see(host, key, value string) {
 		flags = echoID
 	}
 	c.seen.add(echoHash(host, value), flags)
-	if isFullName(key) {
+	if isFullName(key) || flags == echoID && value[0] == '@' {
 		for part := range strings.SplitSeq(value, "/") {
 			if echoable(part) {
 				c.seen.add(echoHash(host, part), echoID)

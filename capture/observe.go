@@ -91,6 +91,7 @@ type importer struct {
 	jobs    chan job
 	free    chan []byte
 	workers sync.WaitGroup
+	pending sync.WaitGroup // jobs whose file must stay open
 	parts   []*collector
 
 	mu   sync.Mutex
@@ -136,6 +137,7 @@ func (in *importer) work(c *collector) {
 		default:
 			c.add(x)
 		}
+		in.pending.Done()
 		if cap(j.data) <= maxPooled {
 			select {
 			case in.free <- j.data[:0]:
@@ -192,7 +194,8 @@ func (in *importer) stop() (*collector, error) {
 	return c, nil
 }
 
-// stream reads one HAR document. Path is for errors, size how large it may be.
+// stream reads one HAR document and returns when its entries are observed.
+// Path is for errors, size how large it may be.
 func (in *importer) stream(path string, r io.Reader, size int64, files bodyFiles) error {
 	// Text in JSON is at most six times as long as what it stands for.
 	s := newEntryStream(&limitedReader{r: r, left: size}, 6*in.opt.MaxBody+(4<<20))
@@ -202,6 +205,7 @@ func (in *importer) stream(path string, r io.Reader, size int64, files bodyFiles
 		if in.failed() {
 			return errStopped
 		}
+		in.pending.Add(1)
 		in.jobs <- job{data: data, path: path, index: index, offset: offset, creator: s.creator, files: files}
 		in.done.Exchanges++
 		in.done.Bytes = base + s.offset()
@@ -210,6 +214,7 @@ func (in *importer) stream(path string, r io.Reader, size int64, files bodyFiles
 		}
 		return nil
 	})
+	in.pending.Wait()
 	in.over += s.over
 	in.done.Bytes = base + s.offset()
 	return streamFailure(path, s, err)
