@@ -47,6 +47,8 @@ type Result struct {
 	Decisions []Decision
 	// Skipped are operations that are not tools, with the reason.
 	Skipped []Skipped
+	// Unused are the keys of Options.Tools that no operation has, sorted.
+	Unused []string
 }
 
 // Proposal is an approved tool as it would be compiled without the prior.

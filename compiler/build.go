@@ -1,0 +1,103 @@
+package compiler
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+// builder holds what tools of one surface share.
+type builder struct {
+	opt         Options
+	credentials map[string]bool // names of credential parameters
+	auth        map[*endpoint]*authScheme
+	refs        map[authScheme]string
+}
+
+// fresh compiles an endpoint from its evidence alone; only names are those
+// that have been approved.
+func (b *builder) fresh(e *endpoint) (surface.Tool, error) {
+	var named *surface.Tool
+	if e.prior != nil {
+		named = e.prior.Tool
+	}
+	in := inputsOf(e, named, b.credentials)
+	out, err := outputOf(e)
+	if err != nil {
+		return surface.Tool{}, fmt.Errorf("compiling the output of %s: %w", e.key.request(), err)
+	}
+	input, err := in.schemaDocument()
+	if err != nil {
+		return surface.Tool{}, fmt.Errorf("compiling the input of %s: %w", e.key.request(), err)
+	}
+	t := surface.Tool{
+		Name: e.name, Title: titleOf(e.base), InputSchema: input, OutputSchema: out.doc,
+		Effect: effectOf(e.key), Limits: surface.DefaultLimits, Auth: b.authBlock(e),
+		Binding:  e.key.binding(),
+		Evidence: &surface.Evidence{Captures: e.captures, Observations: e.exchanges()},
+	}
+	t.Binding.Path = in.path
+	t.Binding.Arguments, t.Binding.Encoding, t.Binding.Fixed = in.bindings(), in.encoding, in.fixed
+	t.Binding.Accept, t.Binding.Result = out.accept, out.result
+	t.Annotations = annotationsOf(e.key.method, t.Effect)
+	t.Redact = redactOf(t.OutputSchema)
+	t.Description = descriptionOf(e, &t, &in, out)
+	t.Risk, _ = AssessRisk(t)
+	t.Confirm = confirmOf(t.Effect, t.Risk)
+	t.Toolsets = toolsetsOf(&t)
+	return t, nil
+}
+
+func (b *builder) authBlock(e *endpoint) *surface.Auth {
+	s := b.auth[e]
+	if s == nil {
+		return nil
+	}
+	return &surface.Auth{Ref: b.refs[*s], Kind: s.kind, In: s.in, Name: s.name, Scopes: declaredScopes(e, s.kind)}
+}
+
+// clone copies a tool so far that changing the copy leaves t alone.
+func clone(t surface.Tool) surface.Tool {
+	t.InputSchema = slices.Clone(t.InputSchema)
+	t.OutputSchema = slices.Clone(t.OutputSchema)
+	t.Binding.Arguments = slices.Clone(t.Binding.Arguments)
+	t.Binding.Fixed = slices.Clone(t.Binding.Fixed)
+	t.Redact = slices.Clone(t.Redact)
+	t.Toolsets = slices.Clone(t.Toolsets)
+	if t.Auth != nil {
+		a := *t.Auth
+		t.Auth = &a
+	}
+	if t.Evidence != nil {
+		ev := *t.Evidence
+		t.Evidence = &ev
+	}
+	return t
+}
+
+// differing lists the top-level fields in which two definitions differ,
+// sorted. Evidence is none.
+func differing(a, b surface.Tool) ([]string, error) {
+	left, err := fieldsOf(a)
+	if err != nil {
+		return nil, err
+	}
+	right, err := fieldsOf(b)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for name := range left {
+		if left[name] != right[name] {
+			out = append(out, name)
+		}
+	}
+	for name := range right {
+		if _, ok := left[name]; !ok {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}

@@ -1,0 +1,129 @@
+package compiler
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/capture"
+	"github.com/tomallicino/caskmcp/internal/canonical"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+// declaredSchema reads a schema of a specification and takes out what must not
+// reach an agent: transport instructions (x-mcp-…), which some clients obey,
+// and numbers that RFC 8785 would round. It returns nil for no schema.
+func declaredSchema(doc json.RawMessage) map[string]any {
+	if len(doc) == 0 {
+		return nil
+	}
+	dec := json.NewDecoder(strings.NewReader(string(doc)))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil {
+		return nil
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		cleanSchema(v)
+		return v
+	case bool:
+		return map[string]any{}
+	}
+	return nil
+}
+
+func cleanSchema(m map[string]any) {
+	for key, value := range m {
+		if strings.HasPrefix(strings.ToLower(key), "x-mcp") {
+			delete(m, key)
+			continue
+		}
+		switch v := value.(type) {
+		case json.Number:
+			if _, err := canonical.JSON(v); err != nil {
+				delete(m, key)
+			}
+		case map[string]any:
+			cleanSchema(v)
+		case []any:
+			if _, err := canonical.JSON(v); err != nil && !containsObjects(v) {
+				delete(m, key)
+				continue
+			}
+			for _, item := range v {
+				if sub, ok := item.(map[string]any); ok {
+					cleanSchema(sub)
+				}
+			}
+		}
+	}
+}
+
+func containsObjects(v []any) bool {
+	return slices.ContainsFunc(v, func(item any) bool { _, ok := item.(map[string]any); return ok })
+}
+
+// declare adds what a specification says about the arguments: it knows more
+// than traffic, so its schemas and texts win; what it does not mention stays.
+func (in *inputs) declare(d *capture.Declaration, credentials map[string]bool) {
+	for _, p := range d.Parameters {
+		switch {
+		case p.In == surface.InPath:
+			continue // already taken from the template
+		case p.In == surface.InHeader && (refusedHeaders[strings.ToLower(p.Name)] || credentials[p.Name]):
+			continue
+		case p.In != surface.InQuery && p.In != surface.InHeader, credentials[p.Name], secretParameter(p.Name):
+			continue
+		}
+		a := in.at(p.In, p.Name)
+		a.fromDeclaration(p)
+	}
+	if d.Body == nil || !writable(d.Body.Type) {
+		return
+	}
+	in.declareBody(d.Body)
+}
+
+// at returns the argument of a place and key, a new one if there is none.
+func (in *inputs) at(place, key string) *argument {
+	for i := range in.arguments {
+		if in.arguments[i].In == place && in.arguments[i].Key == key {
+			return &in.arguments[i]
+		}
+	}
+	in.arguments = append(in.arguments, argument{Argument: surface.Argument{In: place, Key: key}, schema: map[string]any{"type": "string"}})
+	return &in.arguments[len(in.arguments)-1]
+}
+
+func (in *inputs) declareBody(b *capture.DeclaredBody) {
+	doc := declaredSchema(b.Schema)
+	if in.encoding != "" && in.encoding != b.Type {
+		// Clients send something else than what is declared: traffic wins.
+		return
+	}
+	in.encoding = b.Type
+	properties, _ := doc["properties"].(map[string]any)
+	whole := slices.ContainsFunc(in.arguments, func(a argument) bool { return a.In == surface.InBody && a.Key == "" })
+	composed := doc["allOf"] != nil || doc["oneOf"] != nil || doc["anyOf"] != nil || doc["$defs"] != nil
+	if len(properties) == 0 || whole || composed {
+		in.arguments = slices.DeleteFunc(in.arguments, func(a argument) bool { return a.In == surface.InBody })
+		a := in.at(surface.InBody, "")
+		a.schema, a.required, a.shape = doc, b.Required, nil
+		a.description = clip(b.Description, maxArgumentText)
+		return
+	}
+	required, _ := doc["required"].([]any)
+	for name, p := range properties {
+		sub, ok := p.(map[string]any)
+		if !ok || sub["readOnly"] == true {
+			continue
+		}
+		a := in.at(surface.InBody, name)
+		a.schema, a.shape = sub, nil
+		a.required = b.Required && slices.Contains(required, any(name))
+		if text, ok := sub["description"].(string); ok {
+			a.description = clip(text, maxArgumentText)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package compiler
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/schema"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+// discriminate turns the parts of the body that say which operation is meant
+// into fixed values: the agent sets variables or params only.
+func (in *inputs) discriminate(e *endpoint) {
+	kind, name, _ := strings.Cut(e.key.operation, ":")
+	place := surface.InBody
+	if e.key.method == "GET" {
+		place = surface.InQuery
+	}
+	var free string
+	switch kind {
+	case "graphql":
+		free = "variables"
+		in.fix(place, "query", document(e))
+		if _, operation, named := strings.Cut(name, " "); named {
+			in.fix(place, "operationName", operation)
+		}
+	case "jsonrpc":
+		free = "params"
+		in.fix(place, "jsonrpc", "2.0")
+		in.fix(place, "method", name)
+		in.fix(place, "id", 1)
+	default:
+		return
+	}
+	in.arguments = slices.DeleteFunc(in.arguments, func(a argument) bool { return a.In == place && a.Key != free })
+	if place == surface.InBody && in.encoding == "" {
+		in.encoding = "application/json"
+	}
+	slices.SortFunc(in.fixed, func(a, b surface.Fixed) int { return strings.Compare(a.Key, b.Key) })
+}
+
+func (in *inputs) fix(place, key string, value any) {
+	if value == "" {
+		return
+	}
+	doc, err := json.Marshal(value)
+	if err != nil {
+		return // strings and small integers always encode
+	}
+	in.fixed = append(in.fixed, surface.Fixed{In: place, Key: key, Value: doc})
+}
+
+// document is the text of a GraphQL operation; where captures differ in it,
+// the one of most exchanges, the first by text of equals.
+func document(e *endpoint) string {
+	counts := map[string]int{}
+	for _, o := range e.obs {
+		if o.Document != "" {
+			counts[o.Document] += o.Count
+		}
+	}
+	return mostFrequent(counts)
+}
+
+// wrapped is a shape as the agent sees it: bodies that are no objects are
+// served under a key (surface.Binding.Result).
+func wrapped(s *schema.Shape, key string) *schema.Shape {
+	if key == "" || s == nil {
+		return s
+	}
+	return &schema.Shape{Objects: &schema.Objects{Count: s.Total(), Properties: map[string]*schema.Shape{key: s}}}
+}

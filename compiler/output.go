@@ -1,0 +1,127 @@
+package compiler
+
+import (
+	"encoding/json"
+
+	"github.com/tomallicino/caskmcp/capture"
+	"github.com/tomallicino/caskmcp/internal/canonical"
+	"github.com/tomallicino/caskmcp/schema"
+)
+
+// resultKey is where arrays and scalars are served.
+const resultKey = "result"
+
+// output is what a successful call returns.
+type output struct {
+	doc    json.RawMessage // nil where nothing is known
+	result string          // surface.Binding.Result
+	accept string
+	shape  *schema.Shape
+}
+
+// outputOf is the schema of successful responses: the declared one unless the
+// traffic contradicts it, else what was seen.
+func outputOf(e *endpoint) (output, error) {
+	shape := successShape(e.obs)
+	out := output{shape: shape, accept: acceptOf(e)}
+	doc := declaredOutput(e.declared)
+	if doc != nil && shape != nil && contradicts(mustJSON(doc), shape) {
+		doc = nil
+	}
+	switch {
+	case doc != nil:
+		if !describesObject(doc) {
+			out.result = resultKey
+			doc = map[string]any{"type": "object", "properties": map[string]any{resultKey: doc}, "required": []any{resultKey}}
+		}
+	case shape == nil || shape.Total() == 0:
+		return out, nil
+	case shape.Objects == nil || shape.Objects.Count == 0 && shape.Total() > 0:
+		out.result = resultKey
+		doc = map[string]any{"type": "object", "properties": map[string]any{resultKey: shape.Output()}, "required": []any{resultKey}}
+	case shape.Objects.Count < shape.Total():
+		// Sometimes an object, sometimes not: no schema holds for both.
+		return out, nil
+	default:
+		doc = shape.Output()
+	}
+	if doc["type"] != "object" {
+		return out, nil
+	}
+	var err error
+	out.doc, err = canonical.JSON(doc)
+	return out, err
+}
+
+// describesObject reports whether values of the schema are objects.
+func describesObject(doc map[string]any) bool {
+	if doc["type"] == "object" || doc["type"] == nil && doc["properties"] != nil {
+		doc["type"] = "object"
+		return true
+	}
+	if all, ok := doc["allOf"].([]any); ok && doc["type"] == nil {
+		for _, part := range all {
+			if m, ok := part.(map[string]any); ok && describesObject(m) {
+				doc["type"] = "object"
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// declaredOutput is the schema of the first declared success with JSON.
+func declaredOutput(d *capture.Declaration) map[string]any {
+	if d == nil {
+		return nil
+	}
+	for _, want := range []func(int) bool{func(s int) bool { return s == 200 }, func(s int) bool { return s > 200 && s < 300 }} {
+		for _, r := range d.Responses {
+			if want(r.Status) && (isJSON(r.Type) || r.Type == "*/*") {
+				if doc := declaredSchema(r.Schema); len(doc) > 0 {
+					return doc
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func contradicts(doc json.RawMessage, s *schema.Shape) bool {
+	for _, c := range schema.Conflicts(doc, s) {
+		if c.Contradicts || c.Code == schema.ConflictType {
+			return true
+		}
+	}
+	return false
+}
+
+// acceptOf is the media type to ask for: the one most successes had.
+func acceptOf(e *endpoint) string {
+	counts := map[string]int{}
+	for _, o := range e.obs {
+		if succeeded(o) && o.ResponseType != "" {
+			counts[o.ResponseType] += o.Count
+		}
+	}
+	if len(counts) > 0 {
+		return mostFrequent(counts)
+	}
+	if e.declared != nil {
+		for _, r := range e.declared.Responses {
+			if r.Status >= 200 && r.Status < 300 && r.Type != "" && r.Type != "*/*" {
+				return r.Type
+			}
+		}
+	}
+	return ""
+}
+
+// mustJSON encodes what was decoded from JSON.
+func mustJSON(v any) json.RawMessage {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return doc
+}

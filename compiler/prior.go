@@ -1,0 +1,419 @@
+package compiler
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/capture"
+	"github.com/tomallicino/caskmcp/internal/canonical"
+	"github.com/tomallicino/caskmcp/schema"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+func fieldsOf(t surface.Tool) (map[string]string, error) {
+	t.Evidence = nil
+	doc, err := canonical.JSON(t)
+	if err != nil {
+		return nil, fmt.Errorf("comparing tool %q: %w", t.Name, err)
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(doc, &fields); err != nil {
+		return nil, fmt.Errorf("comparing tool %q: %w", t.Name, err)
+	}
+	out := map[string]string{}
+	for name, value := range fields {
+		out[name] = string(value)
+	}
+	return out, nil
+}
+
+// operationIdentity is the identity of an entry without the fixed values of
+// toolpack.yaml: those come and go with the configuration, the operation stays.
+func operationIdentity(p surface.PriorEntry) string {
+	if p.Tool != nil {
+		b := p.Tool.Binding
+		if b.Operation == nil {
+			b.Fixed = nil
+		}
+		return b.Identity()
+	}
+	id, _, _ := strings.Cut(p.Identity, " fixed:")
+	return id
+}
+
+// recall gives every endpoint the decision about its operation. Of several, an
+// approval holds before a rejection, then the first by name.
+func recall(eps []*endpoint, prior surface.Prior) {
+	byIdentity := map[string]*surface.PriorEntry{}
+	for i := range prior.Entries {
+		p := &prior.Entries[i]
+		id := operationIdentity(*p)
+		known := byIdentity[id]
+		if known == nil || known.Status != surface.Approved && p.Status == surface.Approved || known.Status == p.Status && p.Name < known.Name {
+			byIdentity[id] = p
+		}
+	}
+	for _, e := range eps {
+		e.prior = byIdentity[e.key.identity()]
+	}
+}
+
+// reconcile keeps the approved definition of an endpoint and recompiles only
+// the parts that the captures contradict. What people set or no longer set in
+// toolpack.yaml is taken from f, the definition as it would be compiled today.
+func (b *builder) reconcile(e *endpoint, f surface.Tool, o surface.Override) (surface.Tool, []Contradiction, error) {
+	approved := e.prior.Tool
+	t := clone(*approved)
+	t.Evidence = &surface.Evidence{Captures: f.Evidence.Captures, Observations: f.Evidence.Observations}
+	found, err := b.contradictions(e, *approved)
+	if err != nil {
+		return t, nil, err
+	}
+	for _, c := range found {
+		replaceFacet(&t, f, c.Code)
+	}
+	if len(found) > 0 && f.Risk.Rank() > t.Risk.Rank() {
+		t.Risk, t.Confirm, t.Toolsets = f.Risk, f.Confirm, f.Toolsets
+	}
+	if err := dropStale(&t, f, approved, o); err != nil {
+		return t, nil, err
+	}
+	if t.Binding.Identity() != f.Binding.Identity() {
+		// Other values have been fixed than were approved.
+		t.InputSchema, t.Binding.Arguments, t.Binding.Fixed = f.InputSchema, f.Binding.Arguments, f.Binding.Fixed
+	}
+	o.Fixed = nil
+	if err := override(&t, o, b.opt); err != nil {
+		return t, nil, err
+	}
+	t.Evidence.Overrides = f.Evidence.Overrides
+	return t, found, nil
+}
+
+// replaceFacet takes the contradicted part of a definition from f.
+func replaceFacet(t *surface.Tool, f surface.Tool, code string) {
+	facet, _, _ := strings.Cut(code, ".")
+	switch facet {
+	case "output":
+		t.OutputSchema, t.Binding.Result = f.OutputSchema, f.Binding.Result
+		t.Redact = sortedSet(slices.Concat(t.Redact, f.Redact))
+	case "input":
+		t.InputSchema = f.InputSchema
+		t.Binding.Arguments, t.Binding.Encoding = f.Binding.Arguments, f.Binding.Encoding
+	case "auth":
+		t.Auth = f.Auth
+	}
+}
+
+// dropStale takes the compiled value of every field that people had set and do
+// not set any more.
+func dropStale(t *surface.Tool, f surface.Tool, approved *surface.Tool, o surface.Override) error {
+	if approved.Evidence == nil {
+		return nil
+	}
+	now := f.Evidence.Overrides
+	for _, field := range approved.Evidence.Overrides {
+		if slices.Contains(now, field) {
+			continue
+		}
+		if err := compiledValue(t, f, field); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compiledValue(t *surface.Tool, f surface.Tool, field string) error {
+	kind, rest, _ := strings.Cut(field, "/")
+	switch kind {
+	case "name":
+		t.Name = f.Name
+	case "title":
+		t.Title = f.Title
+	case "description":
+		t.Description = f.Description
+	case "risk":
+		t.Risk, t.Toolsets = f.Risk, f.Toolsets
+	case "confirm":
+		t.Confirm = f.Confirm
+	case "redact":
+		t.Redact = f.Redact
+	case "expires":
+		t.Expires = f.Expires
+	case "toolsets":
+		t.Toolsets = f.Toolsets
+	case "limits.rate":
+		t.Limits.Rate = f.Limits.Rate
+	case "limits.response_bytes":
+		t.Limits.ResponseBytes = f.Limits.ResponseBytes
+	case "limits.timeout":
+		t.Limits.Timeout = f.Limits.Timeout
+	case "fixed":
+		t.InputSchema, t.Binding.Arguments, t.Binding.Fixed = f.InputSchema, f.Binding.Arguments, f.Binding.Fixed
+	case "arguments":
+		name, keyword, _ := strings.Cut(rest, "/")
+		return restoreKeyword(t, f, name, keyword)
+	}
+	return nil
+}
+
+// restoreKeyword gives one keyword of an argument the value that f has.
+func restoreKeyword(t *surface.Tool, f surface.Tool, name, keyword string) error {
+	compiled, err := decodeObject(f.InputSchema)
+	if err != nil {
+		return err
+	}
+	properties, _ := compiled["properties"].(map[string]any)
+	from, _ := properties[name].(map[string]any)
+	return editInput(t, func(in map[string]any) {
+		to, ok := in["properties"].(map[string]any)[name].(map[string]any)
+		if !ok {
+			return
+		}
+		if value, ok := from[keyword]; ok {
+			to[keyword] = value
+		} else {
+			delete(to, keyword)
+		}
+	})
+}
+
+// contradictions judges each capture on its own against the approved
+// definition, and the specification where there is one.
+func (b *builder) contradictions(e *endpoint, approved surface.Tool) ([]Contradiction, error) {
+	var found []Contradiction
+	add := func(code, path, text string) {
+		c := Contradiction{Tool: approved.Name, Code: code, Path: path, Text: text}
+		if !slices.Contains(found, c) {
+			found = append(found, c)
+		}
+	}
+	for _, obs := range e.seen {
+		contradictOutput(obs, approved, add)
+		contradictInput(obs, approved, add)
+		contradictAuth(e.key, obs, approved, add)
+	}
+	if err := b.contradictDeclared(e, approved, add); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b Contradiction) int {
+		return strings.Compare(a.Code+"\x00"+a.Path+"\x00"+a.Text, b.Code+"\x00"+b.Path+"\x00"+b.Text)
+	})
+	return found, nil
+}
+
+type report func(code, path, text string)
+
+func contradictOutput(obs []capture.Observation, approved surface.Tool, add report) {
+	shape := successShape(obs)
+	if shape == nil || len(approved.OutputSchema) == 0 {
+		return
+	}
+	key := approved.Binding.Result
+	if key == "" && shape.Objects == nil && shape.Total() > 0 {
+		add("output.type", "", "responses are arrays or scalars, not objects")
+		return
+	}
+	for _, c := range schema.Conflicts(approved.OutputSchema, wrapped(shape, key)) {
+		if c.Contradicts {
+			add("output."+c.Code, c.Path, c.Text)
+		}
+	}
+}
+
+// contradictInput compares what was sent with each approved argument.
+func contradictInput(obs []capture.Observation, approved surface.Tool, add report) {
+	good := successes(obs)
+	properties, required := argumentSchemas(approved.InputSchema)
+	total := exchanges(good)
+	body, _, _ := requestShape(good, approved.Binding.Encoding)
+	if encoding := bodyEncoding(good); encoding != "" && approved.Binding.Encoding != "" && body == nil {
+		add("input.encoding", "", "request bodies are "+printable(encoding)+", not "+approved.Binding.Encoding)
+		return
+	}
+	for _, a := range approved.Binding.Arguments {
+		shape, count := sent(good, body, a)
+		path := "/properties/" + pointerToken(a.Name)
+		if required[a.Name] && a.In != surface.InPath && a.In != surface.InHeader && count == 0 && total >= 3 {
+			add("input.removed", path, fmt.Sprintf("none of %d successful calls sent the required argument", total))
+		}
+		for _, c := range schema.Conflicts(properties[a.Name], spelled(a, properties[a.Name], shape)) {
+			if c.Contradicts {
+				add("input."+c.Code, path+c.Path, c.Text)
+			}
+		}
+	}
+}
+
+func argumentSchemas(input json.RawMessage) (map[string]json.RawMessage, map[string]bool) {
+	var doc struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+		Required   []string                   `json:"required"`
+	}
+	if json.Unmarshal(input, &doc) != nil {
+		return nil, nil
+	}
+	required := map[string]bool{}
+	for _, name := range doc.Required {
+		required[name] = true
+	}
+	return doc.Properties, required
+}
+
+// sent is the shape of the values of one argument and how many exchanges had
+// it.
+func sent(good []capture.Observation, body *schema.Shape, a surface.Argument) (*schema.Shape, int) {
+	switch {
+	case a.In == surface.InBody && a.Key == "":
+		return body, body.Total()
+	case a.In == surface.InBody:
+		if body == nil || body.Objects == nil {
+			return nil, 0
+		}
+		shape := body.Objects.Properties[a.Key]
+		return shape, shape.Total()
+	case a.In != surface.InQuery:
+		return nil, 0
+	}
+	var shape *schema.Shape
+	count := 0
+	for _, o := range good {
+		for _, p := range o.Query {
+			if p.Name == a.Key {
+				shape, count = schema.Merge(shape, p.Shape), count+p.Count
+			}
+		}
+	}
+	return shape, count
+}
+
+// spelled is the shape of text as the schema reads it: where strings are
+// allowed, "12" is a string too, and an array travels as its items.
+func spelled(a surface.Argument, doc json.RawMessage, s *schema.Shape) *schema.Shape {
+	if a.In != surface.InQuery || s == nil {
+		return s
+	}
+	var node struct {
+		Type any `json:"type"`
+	}
+	if json.Unmarshal(doc, &node) != nil {
+		return nil
+	}
+	types := fmt.Sprint(node.Type)
+	switch {
+	case strings.Contains(types, "string"):
+		return nil
+	case strings.Contains(types, "array"):
+		return nil
+	}
+	return s
+}
+
+// contradictAuth finds that all successful exchanges of a capture were
+// authenticated in another way than approved.
+func contradictAuth(k endpointKey, obs []capture.Observation, approved surface.Tool, add report) {
+	good := successes(obs)
+	kinds := map[string]int{}
+	same := false
+	for _, o := range good {
+		if len(o.Auth) == 0 {
+			return
+		}
+		for _, a := range o.Auth {
+			if a.Kind == "unknown" {
+				return
+			}
+			kinds[a.Kind] += a.Count
+			same = same || approved.Auth != nil && sameAuth(a, approved.Auth)
+		}
+	}
+	total := exchanges(good)
+	switch {
+	case total == 0 || same:
+	case approved.Auth != nil && kinds["none"] >= total:
+		add("auth.removed", "", "all successful calls were made without credentials")
+	case approved.Auth == nil && kinds["none"] == 0:
+		best, _ := strongest(k, good)
+		if best != nil {
+			add("auth.added", "", "all successful calls were authenticated: "+best.kind)
+		}
+	case approved.Auth != nil && kinds["none"] == 0:
+		best, _ := strongest(k, good)
+		if best != nil {
+			add("auth.changed", "", "all successful calls used "+best.kind+", not "+approved.Auth.Kind)
+		}
+	}
+}
+
+func sameAuth(a capture.Auth, b *surface.Auth) bool {
+	if (a.Kind == "bearer" || a.Kind == "oauth2") && (b.Kind == "bearer" || b.Kind == "oauth2") {
+		return true
+	}
+	return a.Kind == b.Kind && a.In == b.In && (a.Kind == "cookie" || strings.EqualFold(a.Name, b.Name))
+}
+
+// contradictDeclared compares the approved definition with the specification:
+// what it newly requires, and where traffic says nothing of it, what it no
+// longer returns.
+func (b *builder) contradictDeclared(e *endpoint, approved surface.Tool, add report) error {
+	if e.declared == nil {
+		return nil
+	}
+	d, err := b.fresh(&endpoint{key: e.key, declared: e.declared, prior: e.prior, name: e.name, base: e.base})
+	if err != nil {
+		return err
+	}
+	for _, x := range schema.Compare(approved.InputSchema, d.InputSchema) {
+		if x.Kind == schema.RequiredAdded || x.Kind == schema.TypeChanged {
+			add("input."+string(x.Kind), placeOf(x), "the specification says otherwise than what is approved")
+		}
+	}
+	if successShape(e.obs) != nil || len(d.OutputSchema) == 0 {
+		return nil
+	}
+	for _, x := range schema.Compare(approved.OutputSchema, d.OutputSchema) {
+		if x.Kind == schema.PropertyRemoved || x.Kind == schema.TypeChanged {
+			add("output."+string(x.Kind), placeOf(x), "the specification says otherwise than what is approved")
+		}
+	}
+	return nil
+}
+
+// placeOf is the place of a difference in the schema: for a required property,
+// that property.
+func placeOf(d schema.Difference) string {
+	if at, ok := strings.CutSuffix(d.Path, "/required"); ok && d.Name != "" {
+		return at + "/properties/" + pointerToken(d.Name)
+	}
+	return d.Path
+}
+
+// pointerToken escapes a reference token of a JSON Pointer (RFC 6901).
+func pointerToken(name string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+// parseIdentity reads the template back from a decision.
+func parseIdentity(p surface.PriorEntry) (Template, bool) {
+	if p.Tool != nil {
+		b := p.Tool.Binding
+		return Template{Method: b.Method, Scheme: b.Scheme, Host: b.Host, Port: b.Port, Path: surface.EraseNames(b.Path)}, true
+	}
+	method, rest, ok := strings.Cut(p.Identity, " ")
+	scheme, rest, ok2 := strings.Cut(rest, "://")
+	at := strings.IndexByte(rest, '/')
+	if !ok || !ok2 || at < 0 {
+		return Template{}, false
+	}
+	host, port, err := net.SplitHostPort(rest[:at])
+	number, err2 := strconv.Atoi(port)
+	if err != nil || err2 != nil {
+		return Template{}, false
+	}
+	path, _, _ := strings.Cut(rest[at:], " ")
+	return Template{Method: method, Scheme: scheme, Host: host, Port: number, Path: path}, true
+}

@@ -1,0 +1,153 @@
+package compiler
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/tomallicino/caskmcp/capture"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+var (
+	// authWords are path words of endpoints that give or take access.
+	authWords = wordSet(`login logout signin signout signup register auth oauth oauth2 authorize authentication token tokens
+		password passwords passwd session sessions otp mfa 2fa totp sso saml credential credentials secret secrets apikey apikeys
+		impersonate webauthn passkey passkeys`)
+	// adminWords are path words of endpoints that run the service.
+	adminWords = wordSet("admin administration administrators superuser root sudo internal")
+	// moneyWords are path words of endpoints that move money.
+	moneyWords = wordSet("payment payments charge charges refund refunds transfer transfers payout payouts withdrawal withdrawals purchase purchases")
+	// personal are property names that hold data about a person.
+	personal = wordSet(`email email_address e_mail phone phone_number mobile mobile_number ssn social_security_number street street_address
+		address_line1 address1 postal_address home_address date_of_birth birth_date birthdate birthday dob passport passport_number
+		national_id tax_id salary iban card_number credit_card bank_account first_name last_name full_name given_name family_name
+		surname medical_record diagnosis`)
+)
+
+// AssessRisk is the tier of a tool and the reason in one line. It looks at
+// nothing but the tool, so plans and people can ask again.
+func AssessRisk(t surface.Tool) (surface.Risk, string) {
+	path := pathWords(t.Binding)
+	reads := t.Effect == surface.Read
+	secret := slices.ContainsFunc(propertyNames(t.OutputSchema), capture.Sensitive)
+	switch {
+	case !reads && has(path, authWords):
+		return surface.Critical, "changes who has access: the path says " + quoteWord(path, authWords)
+	case !reads && has(path, adminWords):
+		return surface.High, "changes how the service is run: the path says " + quoteWord(path, adminWords)
+	case t.Effect == surface.Destructive:
+		return surface.High, "deletes data that a call cannot bring back"
+	case !reads && has(path, moneyWords):
+		return surface.High, "moves money: the path says " + quoteWord(path, moneyWords)
+	case reads && secret:
+		return surface.High, "reads responses that hold secrets; their values are masked"
+	case reads && has(path, authWords):
+		return surface.High, "reads what gives access: the path says " + quoteWord(path, authWords)
+	}
+	if name := personalName(t.InputSchema); !reads && name != "" {
+		return surface.High, "writes personal data: the argument " + name
+	}
+	if name := personalName(t.OutputSchema); reads && name != "" {
+		return surface.Low, "reads personal data: the response field " + name
+	}
+	switch {
+	case reads && has(path, adminWords):
+		return surface.Medium, "reads how the service is run: the path says " + quoteWord(path, adminWords)
+	case reads:
+		return surface.Safe, "reads, and nothing personal or secret was seen"
+	}
+	return surface.Medium, "changes data"
+}
+
+// pathWords are the words of the literal part of a binding's path and of its
+// operation.
+func pathWords(b surface.Binding) []string {
+	var out []string
+	for _, s := range segments(surface.EraseNames(b.Path)) {
+		out = append(out, s.words...)
+		out = append(out, nameWords(s.action)...)
+	}
+	if b.Operation != nil {
+		out = append(out, nameWords(b.Operation.Name)...)
+	}
+	return out
+}
+
+func has(ws []string, set map[string]bool) bool {
+	return slices.ContainsFunc(ws, func(w string) bool { return set[w] })
+}
+
+func quoteWord(ws []string, set map[string]bool) string {
+	i := slices.IndexFunc(ws, func(w string) bool { return set[w] })
+	return `"` + ws[i] + `"`
+}
+
+func personalName(doc json.RawMessage) string {
+	for _, name := range propertyNames(doc) {
+		if personal[snake(name)] {
+			return `"` + legalArgument(name) + `"`
+		}
+	}
+	return ""
+}
+
+// propertyNames are the names of all properties that a JSON Schema describes,
+// at any depth, sorted.
+func propertyNames(doc json.RawMessage) []string {
+	if len(doc) == 0 {
+		return nil
+	}
+	var v any
+	if json.Unmarshal(doc, &v) != nil {
+		return nil
+	}
+	set := map[string]bool{}
+	collectProperties(v, set)
+	out := make([]string, 0, len(set))
+	for name := range set {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func collectProperties(v any, set map[string]bool) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			collectProperties(item, set)
+		}
+	case map[string]any:
+		for key, value := range v {
+			properties, ok := value.(map[string]any)
+			if key == "properties" && ok {
+				for name, sub := range properties {
+					set[name] = true
+					collectProperties(sub, set)
+				}
+				continue
+			}
+			collectProperties(value, set)
+		}
+	}
+}
+
+// confirmOf is the default confirmation: everything that changes something,
+// and reads of what gives access.
+func confirmOf(effect surface.Effect, risk surface.Risk) surface.Confirm {
+	if effect != surface.Read || risk.Rank() >= surface.High.Rank() {
+		return surface.Always
+	}
+	return surface.Never
+}
+
+// redactOf lists the response keys whose values are masked.
+func redactOf(output json.RawMessage) []string {
+	var out []string
+	for _, name := range propertyNames(output) {
+		if capture.Sensitive(name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,97 @@
+package compiler
+
+import (
+	"slices"
+
+	"github.com/tomallicino/caskmcp/capture"
+	"github.com/tomallicino/caskmcp/schema"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+// SealOptions is what sealing may know beyond the capture.
+type SealOptions struct {
+	// Prior has the templates that have been decided about: they hold.
+	Prior surface.Prior
+	// Hints are those of Options.
+	Hints []string
+}
+
+// Seal returns c without what a capture may not keep when it is written: path
+// values that inference takes for parameters become placeholders with their
+// class and evidence, and shapes keep only what is no value. It does not
+// change c. The decisions explain every inferred segment. A capture that is
+// sealed already is returned as it is, with no decisions.
+func Seal(c *capture.Capture, opt SealOptions) (*capture.Capture, []Decision) {
+	if c == nil || c.Sealed {
+		return c, nil
+	}
+	templates, decisions := inferTemplates(c.Observations, knownTemplates(c, opt.Prior), opt.Hints)
+	sealed := *c
+	sealed.Sealed = true
+	sealed.Observations = make([]capture.Observation, len(c.Observations))
+	distinct := map[sealedPlace]map[string]bool{}
+	for i, o := range c.Observations {
+		sealed.Observations[i] = sealObservation(o, templates[i], distinct)
+	}
+	for i := range sealed.Observations {
+		o := &sealed.Observations[i]
+		for j := range o.Segments {
+			s := &o.Segments[j]
+			s.Distinct = max(s.Distinct, len(distinct[sealedPlace{o.Key, s.Index}]))
+		}
+	}
+	// Observations that differed in a parameter only are one now.
+	return capture.Merge(&sealed), decisions
+}
+
+// sealedPlace is a path segment of a group of exchanges.
+type sealedPlace struct {
+	key   capture.Key
+	index int
+}
+
+// sealObservation seals one group and notes the literals that it replaces in
+// distinct.
+func sealObservation(o capture.Observation, template string, distinct map[sealedPlace]map[string]bool) capture.Observation {
+	before := split(o.Path)
+	o.Path = sealPath(o.Path, template)
+	o.Segments = slices.Clone(o.Segments)
+	for i, segment := range split(o.Path) {
+		if i >= len(before) || segment == before[i] {
+			continue
+		}
+		at := sealedPlace{o.Key, i}
+		if distinct[at] == nil {
+			distinct[at] = map[string]bool{}
+		}
+		distinct[at][before[i]] = true
+		j := slices.IndexFunc(o.Segments, func(s capture.Segment) bool { return s.Index == i })
+		if j < 0 {
+			o.Segments = append(o.Segments, capture.Segment{Index: i})
+			j = len(o.Segments) - 1
+		}
+		if len(o.Segments[j].Classes) == 0 {
+			classes := map[string]int{}
+			for _, class := range holes(segment) {
+				classes[class] += o.Count
+			}
+			o.Segments[j].Classes = classes
+		}
+	}
+	slices.SortFunc(o.Segments, func(a, b capture.Segment) int { return a.Index - b.Index })
+	o.Request, o.Response = o.Request.Seal(capture.Sensitive), o.Response.Seal(capture.Sensitive)
+	o.Query, o.Headers = sealParameters(o.Query), sealParameters(o.Headers)
+	return o
+}
+
+func sealParameters(ps []capture.Parameter) []capture.Parameter {
+	out := slices.Clone(ps)
+	for i, p := range out {
+		// A parameter is sealed as the property that its name says it is.
+		s := &schema.Shape{Objects: &schema.Objects{Count: max(p.Count, p.Shape.Total()), Properties: map[string]*schema.Shape{p.Name: p.Shape}}}
+		if sealed := s.Seal(capture.Sensitive); sealed.Objects != nil && sealed.Objects.Properties[p.Name] != nil {
+			out[i].Shape = sealed.Objects.Properties[p.Name]
+		}
+	}
+	return out
+}

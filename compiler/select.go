@@ -1,0 +1,122 @@
+package compiler
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/capture"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+// goneStatuses say that there is no such operation (any more).
+var goneStatuses = map[int]bool{404: true, 405: true, 410: true, 501: true}
+
+// noiseWords are whole path segments of traffic that is about the client, not
+// about the API.
+var noiseWords = wordSet(`telemetry beacon csp_report healthz livez readyz heartbeat sockjs_node webpack_hmr browser_sync
+	favicon_ico robots_txt manifest_json service_worker_js rum_collect jserrors clienterror client_errors`)
+
+// notATool says why an endpoint is not offered to agents; "" if it is.
+func notATool(e *endpoint) string {
+	switch e.key.method {
+	case "OPTIONS", "TRACE", "CONNECT":
+		return e.key.method + " asks about the server, not about the API"
+	}
+	approved := e.prior != nil && e.prior.Status == surface.Approved
+	if e.declared != nil || approved && !vanished(e.obs) {
+		return unwritable(e)
+	}
+	for _, s := range segments(e.key.template) {
+		if s.literal() && noiseWords[strings.Join(s.words, "_")] {
+			return "telemetry or a probe of the server"
+		}
+	}
+	good := successes(e.obs)
+	if len(good) == 0 && !notModified(e.obs) {
+		return fmt.Sprintf("no successful response was seen (%s)", statuses(e.obs))
+	}
+	if reason := presentation(good); reason != "" {
+		return reason
+	}
+	return unwritable(e)
+}
+
+// vanished reports whether at least 3 exchanges, and all of them, say that
+// there is no such operation.
+func vanished(obs []capture.Observation) bool {
+	for _, o := range obs {
+		if !goneStatuses[o.Status] {
+			return false
+		}
+	}
+	return exchanges(obs) >= 3
+}
+
+func notModified(obs []capture.Observation) bool {
+	return slices.ContainsFunc(obs, func(o capture.Observation) bool { return o.Status == 304 })
+}
+
+func statuses(obs []capture.Observation) string {
+	set := map[int]bool{}
+	for _, o := range obs {
+		set[o.Status] = true
+	}
+	var out []string
+	for _, s := range slices.Sorted(maps.Keys(set)) {
+		out = append(out, itoa(s))
+	}
+	return strings.Join(out, ", ")
+}
+
+// presentation says what a response is when it is made for browsers.
+func presentation(good []capture.Observation) string {
+	if len(good) == 0 {
+		return ""
+	}
+	reasons := map[string]bool{}
+	for _, o := range good {
+		reasons[browserType(o.ResponseType)] = true
+	}
+	if len(reasons) != 1 {
+		return ""
+	}
+	for reason := range reasons {
+		return reason
+	}
+	return ""
+}
+
+func browserType(mediaType string) string {
+	switch {
+	case mediaType == "text/html" || mediaType == "application/xhtml+xml":
+		return "an HTML page"
+	case mediaType == "text/event-stream":
+		return "a stream of server-sent events"
+	case mediaType == "text/css" || mediaType == "text/javascript" || mediaType == "application/javascript" || mediaType == "application/wasm",
+		strings.HasPrefix(mediaType, "image/"), strings.HasPrefix(mediaType, "font/"), strings.HasPrefix(mediaType, "video/"),
+		strings.HasPrefix(mediaType, "audio/"), strings.HasPrefix(mediaType, "application/font"):
+		return "a static file (" + printable(mediaType) + ")"
+	}
+	return ""
+}
+
+// unwritable says that the request body cannot be written from arguments.
+func unwritable(e *endpoint) string {
+	if encoding := bodyEncoding(e.obs); encoding != "" && !writable(encoding) {
+		return "the request body is " + printable(encoding) + ", which arguments cannot express"
+	}
+	return ""
+}
+
+// unobserved reports whether a declared operation was never called although
+// the captures have traffic of its origin.
+func unobserved(e *endpoint, eps []*endpoint) bool {
+	if len(e.obs) > 0 {
+		return false
+	}
+	return slices.ContainsFunc(eps, func(o *endpoint) bool {
+		return len(o.obs) > 0 && o.key.scheme == e.key.scheme && o.key.host == e.key.host && o.key.port == e.key.port
+	})
+}
