@@ -56,14 +56,15 @@ func patterns(values []string) map[string][]string {
 		groups["@{}"] = values
 		return groups
 	}
-	heads, tails := map[string]bool{}, map[string]bool{}
+	c := colons{map[string]bool{}, map[string]int{}}
 	for _, v := range values {
 		if head, tail, ok := cutLast(v, ":"); ok {
-			heads[head], tails[tail] = true, true
+			c.heads[head] = true
+			c.tails[tail]++
 		}
 	}
 	for _, v := range values {
-		s := patternOf(v, len(heads), len(tails))
+		s := patternOf(v, c)
 		groups[s] = append(groups[s], v)
 	}
 	dissolveExtensions(groups)
@@ -95,9 +96,15 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 // a file's name.
 var formats = set("json xml csv tsv html txt pdf png jpg jpeg gif svg webp zip gz tgz tar ics rss atom diff patch xlsx yaml yml")
 
-// patternOf is the pattern that one value suggests; heads and tails are the
-// numbers of different texts before and behind a colon among all of them.
-func patternOf(v string, heads, tails int) string {
+// colons are the texts before the last colon of the values of a place, and
+// the counts of those behind it.
+type colons struct {
+	heads map[string]bool
+	tails map[string]int
+}
+
+// patternOf is the pattern that one value among others suggests.
+func patternOf(v string, c colons) string {
 	if erased := eraseSegment(v); erased != v && erased != "{}" {
 		return erased
 	}
@@ -107,13 +114,13 @@ func patternOf(v string, heads, tails int) string {
 		}
 		return v[:i] + "({})"
 	}
-	if head, tail, ok := cutLast(v, ":"); ok && !strings.HasPrefix(v, "arn:") && !strings.HasPrefix(v, "urn:") && !isIP(v) && !isDigest(v) {
+	if head, tail, ok := cutLast(v, ":"); ok && !strings.HasPrefix(v, "arn:") && !strings.HasPrefix(v, "urn:") && !isIP(v) && !isDigest(v) && !isDate(v) {
 		switch {
-		case heads == 1 && tails > 1:
+		case len(c.heads) == 1 && len(c.tails) > 1:
 			return head + ":{}"
-		case letters(tail) && lower(tail[0]) && heads > 1 && (tails == 1 || routeWord(tail) != ""), letters(tail) && wholeUse(tail) != "":
+		case action(tail) && (c.tails[tail] > 1 || len(c.tails) == 1):
 			return "{}:" + tail
-		case tails > 1 && !strings.Contains(head, ":"):
+		case len(c.tails) > 1 && !strings.Contains(head, ":"):
 			return "{}:{}"
 		}
 	}

@@ -80,6 +80,19 @@ func (in *inference) place(n *node, parents []string, g *guide) *place {
 	return p
 }
 
+// above is the place that the segment before p stands in, as far as its own
+// parents go.
+func (p *place) above() *place {
+	return &place{parents: p.parents[:len(p.parents)-1]}
+}
+
+// isParameter says whether a decided segment is a parameter, and not a literal
+// with one behind it: "{}", "@{}", "{}.csv".
+func isParameter(segment string) bool {
+	i := strings.IndexByte(segment, '{')
+	return i >= 0 && count(segment[:i]).lowers+count(segment[:i]).uppers == 0
+}
+
 // parent is the segment before the place, "" at the root.
 func (p *place) parent() string {
 	if len(p.parents) == 0 {
@@ -115,7 +128,7 @@ var ablated map[string]bool
 
 func (in *inference) weigh(p *place, v string, put func(string)) {
 	n, l := p.node.kids[v], in.look(v)
-	if versionPrefix(p, v, l.form) {
+	if versionPrefix(p, l.form) {
 		put("prefix: number")
 		return
 	}
@@ -125,14 +138,14 @@ func (in *inference) weigh(p *place, v string, put func(string)) {
 	}
 	put(parentFact(p, l.form))
 	if isPluralName(v, l) {
-		put("plural: " + pick(isPlaceholder(p.parent()), "under a parameter", "in a collection"))
+		put("plural: " + pick(isParameter(p.parent()), "under a parameter", "in a collection"))
 	}
 	in.weighRoutes(p, v, n, put)
 	in.weighResponses(p, v, n, put)
 	if l.form.weak() {
 		in.weighEcho(p, v, n, l, put)
 		in.weighCompany(p, v, put)
-		weighMethods(p, n, put)
+		in.weighMethods(p, v, n, put)
 		if in.settled[v] {
 			put("elsewhere: parameter" + pick(l.weight > -3 && !plural(v), "", ", route word"))
 		}
@@ -182,14 +195,15 @@ func missing(n *node) bool {
 
 // versionPrefix recognises API versions that look like numbers or dates:
 // /1/boards, /rest/api/2/issues, /2024-10-01/accounts.
-func versionPrefix(p *place, v string, f form) bool {
-	if f == formShortNumber {
-		switch strings.ToLower(p.parent()) {
-		case "", "api", "rest", "v":
-			return true
-		}
+func versionPrefix(p *place, f form) bool {
+	if f != formShortNumber && f != formDate {
+		return false
 	}
-	return f == formDate && len(p.parents) == 0
+	switch strings.ToLower(p.parent()) {
+	case "", "api", "rest", "v":
+		return true
+	}
+	return false
 }
 
 // parentFact names what the segment before the place promises.
@@ -203,9 +217,9 @@ func parentFact(p *place, f form) string {
 		return "parent: root"
 	case w == "@{}":
 		return "parent: scope"
-	case isPlaceholder(w):
+	case isParameter(w):
 		return "parent: parameter"
-	case version(w):
+	case version(w) || versionPrefix(p.above(), formOf(w)):
 		return "parent: version"
 	case formOf(w) == formSymbol || formOf(w) == formUnderscore:
 		return "parent: route symbol"
@@ -236,13 +250,11 @@ func (in *inference) weighRoutes(p *place, v string, n *node, put func(string)) 
 		return
 	}
 	if len(mine.literal) == 0 {
-		for _, l := range mine.later {
-			for _, r := range p.routes[l] {
-				if r != v {
-					put("routes: alike")
-					return
-				}
-			}
+		switch {
+		case p.shares(v, mine.later):
+			put("routes: alike")
+		case len(n.kids) > 0 && p.shares(v, mine.all):
+			put("routes: parameters alike")
 		}
 		return
 	}
@@ -268,6 +280,18 @@ func (in *inference) weighRoutes(p *place, v string, n *node, put func(string)) 
 	default:
 		put("routes: none shared")
 	}
+}
+
+// shares says whether a rival of v has one of these routes.
+func (p *place) shares(v string, routes []string) bool {
+	for _, l := range routes {
+		for _, r := range p.routes[l] {
+			if r != v {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // weighResponses compares the object keys of v's responses with those of its
@@ -330,14 +354,14 @@ func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func
 	switch {
 	case kin:
 		put("echo: siblings with its routes")
-	case isPlaceholder(parent):
+	case isParameter(parent):
 		put("echo: never, under a parameter")
 	case n.seen.chances == 0:
 		put("echo: never, none possible")
 	default:
 		put("echo: never")
 	}
-	if n.seen.parents >= 2 && isPlaceholder(parent) {
+	if n.seen.parents >= 2 && isParameter(parent) {
 		put("recurs: under other parameters")
 	}
 	if len(p.rivals) <= 1 && n.hits >= 6 {
@@ -370,7 +394,7 @@ func (in *inference) weighCompany(p *place, v string, put func(string)) {
 			echoed++
 		case isPlaceholder(r):
 			names++
-		case in.look(r).form.idLike() || in.look(r).form == formShortNumber:
+		case !in.look(r).form.weak():
 			ids++
 		default:
 			names++
@@ -388,7 +412,7 @@ func (in *inference) weighCompany(p *place, v string, put func(string)) {
 }
 
 // weighMethods asks what is done to the resource itself.
-func weighMethods(p *place, n *node, put func(string)) {
+func (in *inference) weighMethods(p *place, v string, n *node, put func(string)) {
 	posts, changes, other := 0, 0, 0
 	for m := range n.ops {
 		switch m {
@@ -402,7 +426,16 @@ func weighMethods(p *place, n *node, put func(string)) {
 	}
 	switch {
 	case changes > 0:
-		put("method: changes it" + pick(isPlaceholder(p.parent()), ", under a parameter", ""))
+		verb := "method: " + pick(n.ops["DELETE"] != nil, "deletes it", "changes it")
+		switch parent := p.parent(); {
+		case isParameter(parent):
+			put(verb + ", under a parameter")
+		case plural(parent):
+			put(verb + ", in a collection")
+		default:
+			put(verb)
+		}
+	case in.look(v).form == formAction:
 	case posts > 0 && other == 0 && len(n.kids) == 0:
 		put("method: only posts")
 	}

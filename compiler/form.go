@@ -20,10 +20,14 @@ const (
 	formShortNumber // integer of one or two digits
 	formRelease     // 1.2.3
 	formMixed       // letters, digits and separators
-	formPunctuated  // characters that routes do not have
+	formComposite   // characters that routes do not have: a...b, a%2Fb, a,b
+	formHost        // a host name of no route words
+	formAction      // a custom method: topic:publish
+	formPunctuated  // an unusual character
 	formUpper
-	formDotted // host names
-	formFile   // a name with a known extension
+	formDotted
+	formFile   // a name with the extension of a representation
+	formSource // a name with another extension
 	formDigitWord
 	formKebab
 	formTitle
@@ -41,7 +45,7 @@ const (
 var formNames = [...]string{
 	formID: "form: id", formAddress: "form: address", formNumber: "form: number", formRandom: "form: random",
 	formPrefixed: "form: prefixed id", formShortNumber: "form: short number", formRelease: "form: release",
-	formMixed: "form: mixed", formPunctuated: "form: punctuation", formUpper: "form: upper case", formDotted: "form: dotted",
+	formMixed: "form: mixed", formComposite: "form: composite", formHost: "form: host", formAction: "form: custom method", formSource: "form: source file", formPunctuated: "form: punctuation", formUpper: "form: upper case", formDotted: "form: dotted",
 	formFile: "form: file", formDigitWord: "form: word and digit", formKebab: "form: kebab", formTitle: "form: title",
 	formWord: "form: word", formSnake: "form: snake", formCamel: "form: camel", formVersion: "form: version", formDate: "form: date",
 	formUnderscore: "form: underscore", formSymbol: "form: symbol", formHandle: "form: handle", formSlug: "form: slug",
@@ -53,7 +57,7 @@ func (f form) weight() float64 { return weights[formNames[f]] }
 func (f form) idLike() bool { return f <= formPrefixed || f == formDate || f == formHandle }
 
 // weak forms are those that route words have too.
-func (f form) weak() bool { return f > formMixed && f != formDate && f != formHandle }
+func (f form) weak() bool { return f > formHost && f != formDate && f != formHandle }
 
 var extensions = set(`json xml csv tsv html htm txt pdf png jpg jpeg gif svg zip gz tgz tar yaml yml js css ics rss atom md proto xlsx webp ico map diff patch
 	log sh deb rpm jar whl mp3 mp4 bin toml lock`)
@@ -98,11 +102,13 @@ func count(v string) (t tally) {
 func formOf(segment string) form {
 	v := text(segment)
 	if stem, ext, ok := cutLast(v, "."); ok && extensions[strings.ToLower(ext)] {
-		f := formOf(stem)
-		if f.weak() {
+		switch f := formOf(stem); {
+		case !f.weak():
+			return f
+		case formats[ext]:
 			return formFile
 		}
-		return f
+		return formSource
 	}
 	t := count(v)
 	if t.digits+t.uppers+t.lowers == 0 {
@@ -122,8 +128,12 @@ func formOf(segment string) form {
 		return formUnderscore
 	case v[0] == '@' || v[0] == '~':
 		return formHandle
-	case hostname(v):
-		return formDotted
+	case hostname(v) && routeWord(v) == "":
+		return formHost
+	case composite(v):
+		return formComposite
+	case customMethod(v):
+		return formAction
 	case random(v, t):
 		return formRandom
 	case t.digits > 0:
@@ -153,6 +163,27 @@ func certain(v string, t tally) (form, bool) {
 	return 0, false
 }
 
+// composite recognises text that no route has: an encoded slash, a range, a
+// list, an address, a pair.
+func composite(v string) bool {
+	if strings.ContainsAny(v[1:], "/, ") || strings.Contains(v, "...") {
+		return true
+	}
+	head, tail, ok := cutLast(v, ":")
+	return ok && head != "" && !action(tail) || strings.Contains(v[1:], "@")
+}
+
+// customMethod recognises Google's custom methods: topic:publish.
+func customMethod(v string) bool {
+	_, tail, ok := cutLast(v, ":")
+	return ok && action(tail)
+}
+
+// action says whether text behind a colon may be a custom method.
+func action(tail string) bool {
+	return letters(tail) && lower(tail[0]) && routeWord(tail) != ""
+}
+
 // digitForm is the form of a segment that has digits and is no random id.
 func digitForm(v string, t tally) form {
 	switch {
@@ -169,7 +200,7 @@ func digitForm(v string, t tally) form {
 // letterForm is the form of a segment without digits.
 func letterForm(v string, t tally) form {
 	switch {
-	case strings.ContainsAny(v, "@:,%=+ ~!/'()") || strings.Contains(v, "..."):
+	case strings.ContainsAny(v, "@:,%=+ ~!/'()"):
 		return formPunctuated
 	case t.lowers == 0 && t.uppers >= 2:
 		return formUpper

@@ -86,6 +86,7 @@ func (in *inference) run(obs []capture.Observation, indexes []int, assigned []st
 	work := make([]capture.Observation, len(indexes))
 	for k, i := range indexes {
 		work[k] = obs[i]
+		work[k].Path = markMatrix(obs[i].Path)
 	}
 	// Each pass turns literals into placeholders and none back, so this ends.
 	for {
@@ -108,6 +109,22 @@ func (in *inference) run(obs []capture.Observation, indexes []int, assigned []st
 			assigned[i] = t
 		}
 	}
+}
+
+// markMatrix makes a placeholder of matrix parameters (RFC 3986 section 3.3):
+// "/cars;color=red" is "/cars{matrix}".
+func markMatrix(path string) string {
+	if !strings.Contains(path, ";") || !strings.Contains(path, "=") {
+		return path
+	}
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		name, parameters, ok := strings.Cut(s, ";")
+		if ok && name != "" && strings.Contains(parameters, "=") && !isPlaceholder(s) {
+			segments[i] = name + "{matrix}"
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 // settle decides every segment, again while the values that it takes for

@@ -40,7 +40,8 @@ var lexicon = sync.OnceValue(func() map[string]wordUse {
 // ambiguous words are routes in some APIs and names of things in many:
 // branches, environments, namespaces, projects.
 var ambiguous = set(`default preview dev develop test main master trunk production prod staging stage qa public private
-	global local system internal platform web core data docs live home shared common general backend frontend server client app demo example sample latest stable next`)
+	global local system internal platform web core data docs live home shared common general backend frontend server client app demo example sample latest stable next
+	beta alpha rc canary nightly edge`)
 
 // reserved words are never taken for a name because their sub-routes look
 // like those of names.
@@ -63,7 +64,10 @@ func set(words string) map[string]bool {
 func routeWord(text string) string {
 	w := strings.ToLower(text)
 	if stem, ext, ok := cutLast(w, "."); ok && extensions[ext] {
-		w = stem
+		w, text = stem, text[:len(stem)]
+	}
+	if head, tail, ok := cutLast(w, ":"); ok && letters(tail) {
+		w, text = head, text[:len(head)]
 	}
 	if ambiguous[w] {
 		return "word: ambiguous"
@@ -72,6 +76,9 @@ func routeWord(text string) string {
 		return n
 	}
 	parts := wordParts(text)
+	if len(parts) == 1 && len(parts[0]) == len(text) {
+		parts = runTogether(parts[0])
+	}
 	if len(parts) < 2 {
 		return ""
 	}
@@ -94,6 +101,31 @@ func routeWord(text string) string {
 		return "word: half known"
 	}
 	return ""
+}
+
+// runTogether splits a word written without separators into words of routes,
+// nil where it is none: "issuetypescheme".
+func runTogether(w string) []string {
+	if len(w) < 8 || len(w) > 40 {
+		return nil
+	}
+	from := make([]int, len(w)+1) // where the last word of the best split of w[:i] starts
+	for i := 1; i <= len(w); i++ {
+		from[i] = -1
+		for j := i - 3; j >= 0; j-- {
+			if from[j] >= 0 && lexicon()[w[j:i]].part >= 5 {
+				from[i] = j
+			}
+		}
+	}
+	if from[len(w)] < 0 {
+		return nil
+	}
+	var parts []string
+	for i := len(w); i > 0; i = from[i] {
+		parts = append(parts, w[from[i]:i])
+	}
+	return parts
 }
 
 var connective = set("by for of to and in on with from the is not no")
