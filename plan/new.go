@@ -73,8 +73,8 @@ func (b *builder) finish() (*Plan, error) {
 	p.Cost = Cost{Before: b.before.cost(), After: b.after.cost()}
 	Sort(p.Changes)
 	slices.SortFunc(p.Inputs, func(x, y Input) int { return strings.Compare(x.Path, y.Path) })
-	sortNotes(p.Notes)
-	sortNotes(p.Reviews)
+	SortNotes(p.Notes)
+	SortNotes(p.Reviews)
 	p.Summary.count(p.Changes)
 	digest, err := p.digest()
 	if err != nil {
@@ -84,7 +84,8 @@ func (b *builder) finish() (*Plan, error) {
 	return p, nil
 }
 
-func sortNotes(notes []Note) {
+// SortNotes orders notes by code and text.
+func SortNotes(notes []Note) {
 	slices.SortFunc(notes, func(x, y Note) int {
 		return cmp.Or(strings.Compare(x.Code, y.Code), strings.Compare(x.Text, y.Text), strings.Compare(x.Hint, y.Hint))
 	})
@@ -116,12 +117,18 @@ func (s *Summary) count(changes []Change) {
 // is a change of its own.
 func (b *builder) findings() error {
 	for _, f := range b.State.Findings {
-		b.add(Change{
-			Kind: StateKind, Name: cmp.Or(f.Name, f.Kind), Identity: f.Kind, Actions: []string{"no-op"}, Fields: []Field{},
-			Reasons: []Reason{{Code: f.Code, Class: Block, Text: f.Text}},
-		})
+		b.add(StateChange(f))
 	}
 	return nil
+}
+
+// StateChange reports something in the state that does not verify. Identity is
+// the kind of object it is about.
+func StateChange(f lockfile.Finding) Change {
+	return Change{
+		Kind: StateKind, Name: cmp.Or(f.Name, f.Kind), Identity: f.Kind, Actions: []string{"no-op"}, Fields: []Field{},
+		Reasons: []Reason{{Code: f.Code, Class: Block, Text: f.Text}},
+	}
 }
 
 // findingsOf returns the reasons that the state's findings are for one object.

@@ -82,6 +82,13 @@ func (c Change) Class() Class {
 	return class
 }
 
+// AddReason adds one more reason to c, in its place.
+func (c *Change) AddReason(r Reason) {
+	x := &reasons{list: c.Reasons}
+	x.add(r.Code, r.Class, "%s", r.Text)
+	c.Reasons = x.sorted()
+}
+
 // Action is what c does, as one symbol.
 func (c Change) Action() Action {
 	switch strings.Join(c.Actions, ",") {
