@@ -92,6 +92,8 @@ func newTree(fsys fs.FS) (*tree, error) {
 	return t, nil
 }
 
+// sameLock reports whether nothing was applied between two readings. Every
+// apply changes the lockfile: its approvals have times and plans.
 func (t *tree) sameLock(o *tree) bool {
 	return (t.lockErr == nil) == (o.lockErr == nil) && bytes.Equal(t.lock, o.lock)
 }
