@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -261,20 +262,25 @@ func (g *Gate) permit(ctx context.Context, call Call, rec *Record) *Refusal {
 	if d.Rule != "" {
 		by = fmt.Sprintf("rule %q of the policy", d.Rule)
 	}
-	var why string
-	switch {
-	case d.Action == policy.Allow && t.Confirm == surface.Never:
-		return nil
-	case d.Action == policy.Allow:
-		why = "confirm: " + string(surface.Always) + " of the tool"
-	case d.Action == policy.ConfirmFirst:
-		why = by
+	var reasons, settings []string
+	switch d.Action {
+	case policy.Allow:
+	case policy.ConfirmFirst:
+		reasons, settings = append(reasons, by), append(settings, "policy:")
 	default:
 		return &Refusal{Code: "policy.denied", Rule: d.Rule, Text: fmt.Sprintf("%s denies %s. Nothing was sent. An owner can change policy: in toolpack.yaml, then run \"caskmcp approve\" and \"caskmcp apply\".", upperFirst(by), t.Name)}
 	}
+	if t.Confirm != surface.Never {
+		reasons, settings = append(reasons, "confirm: always of the tool"), append(settings, "confirm: of the tool")
+	}
+	if len(reasons) == 0 {
+		return nil
+	}
+	why := strings.Join(reasons, ", ")
 	if g.params.Confirmer == nil {
 		return &Refusal{Code: "confirm.unavailable", Rule: d.Rule, Text: fmt.Sprintf(
-			"%s needs the confirmation of a person (%s), and this server has no way to ask for one. Nothing was sent. Do not try again. An owner can allow it without confirmation by changing policy: or the tool's confirm: in toolpack.yaml, then running \"caskmcp approve\" and \"caskmcp apply\".", t.Name, why)}
+			"%s needs the confirmation of a person (%s), and this server has no way to ask for one. Nothing was sent; trying again will not help. An owner can let it go ahead without confirmation by changing %s in toolpack.yaml, then running \"caskmcp approve\" and \"caskmcp apply\".",
+			t.Name, why, strings.Join(settings, " and "))}
 	}
 	ok, err := g.params.Confirmer.Confirm(ctx, call, why)
 	if err != nil || !ok {
