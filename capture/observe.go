@@ -63,7 +63,7 @@ func Observe(ctx context.Context, files []string, opt Options) (*Capture, *Repor
 		}
 	}
 	c, workErr := in.stop()
-	if err = errors.Join(err, workErr); err != nil {
+	if err = errors.Join(workErr, err); err != nil {
 		return nil, nil, firstError(err)
 	}
 	c.report.Files, c.report.Duplicate = len(files), duplicates
@@ -74,7 +74,8 @@ func Observe(ctx context.Context, files []string, opt Options) (*Capture, *Repor
 	return out, report, nil
 }
 
-// firstError prefers the error of a file, which is what people can act on.
+// firstError prefers the error of a file, which is what people can act on; of
+// two, that of an entry comes before that of what follows it.
 func firstError(err error) error {
 	var file *FileError
 	if errors.As(err, &file) {
