@@ -217,11 +217,12 @@ func Load(dir string) (*Toolpack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, FileName), err)
 	}
-	return &Toolpack{Dir: dir, Root: rootOf(dir), Config: cfg}, nil
+	return &Toolpack{Dir: dir, Root: RootOf(dir), Config: cfg}, nil
 }
 
-// rootOf is the folder that holds the .caskmcp folder dir lies in.
-func rootOf(dir string) string {
+// RootOf is the folder that holds the .caskmcp folder dir lies in,
+// or dir itself.
+func RootOf(dir string) string {
 	for d := dir; d != filepath.Dir(d); d = filepath.Dir(d) {
 		if filepath.Base(d) == Folder {
 			return filepath.Dir(d)

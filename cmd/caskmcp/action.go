@@ -73,10 +73,10 @@ func (e *env) actionPlan(ctx context.Context) error {
 
 	switch {
 	case failOn == "changes" && changes:
-		return &exitError{code: exitGate, err: errors.New("the plan has changes, and fail-on is changes")}
+		return &codedError{code: exitGate, err: errors.New("the plan has changes, and fail-on is changes")}
 	case failOn == "unapproved" && unapproved:
-		return &exitError{code: exitGate, err: errors.New("not everything is approved, and fail-on is unapproved")}
+		return &codedError{code: exitGate, err: errors.New("not everything is approved, and fail-on is unapproved")}
 	}
-	e.say("%s", w.Plan.Summary.Line())
+	e.say("%s", w.Plan.Summary)
 	return nil
 }

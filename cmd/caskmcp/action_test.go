@@ -66,7 +66,7 @@ func TestActionOutputsAreSet(t *testing.T) {
 	}
 	text, err := os.ReadFile(summary)
 	require.NoError(t, err)
-	require.Contains(t, string(text), "place_order")
+	require.Contains(t, string(text), "create_order")
 
 	e.Getenv = func(k string) string {
 		return map[string]string{"GITHUB_OUTPUT": output, "GITHUB_STEP_SUMMARY": summary, "CASKMCP_FAIL_ON": "unapproved"}[k]

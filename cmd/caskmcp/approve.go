@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tomallicino/caskmcp/apply"
 	"github.com/tomallicino/caskmcp/internal/files"
 	"github.com/tomallicino/caskmcp/lockfile"
 	"github.com/tomallicino/caskmcp/plan"
@@ -22,6 +24,7 @@ type approveFlags struct {
 	reason   string
 	all      bool
 	allReads bool
+	rest     bool
 	status   string
 	json     bool
 	color    bool
@@ -77,14 +80,18 @@ func newApproveTool(e *env, f *approveFlags) *cobra.Command {
 }
 
 func newApproveReject(e *env, f *approveFlags) *cobra.Command {
-	return &cobra.Command{
-		Use:   "reject NAME...",
+	c := &cobra.Command{
+		Use:   "reject [NAME...]",
 		Short: "Reject changes by name",
-		Args:  cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 && !f.rest {
+				return hint(errors.New("nothing named"), "name what is rejected, or pass --rest for everything that is not approved")
+			}
 			return e.markNamed(c.Context(), *f, lockfile.Reject, args)
 		},
 	}
+	c.Flags().BoolVar(&f.rest, "rest", false, "reject everything that has not been decided")
+	return c
 }
 
 func newApproveList(e *env, f *approveFlags) *cobra.Command {
@@ -148,7 +155,7 @@ func label(c plan.Change) string {
 // updatePending rewrites the pending file from p under the lockfile's lock,
 // keeps the marks that still hold, and lets edit set new ones.
 func (e *env) updatePending(ctx context.Context, pack *toolpack.Toolpack, p *plan.Plan, edit func(*lockfile.Pending) error) error {
-	unlock, err := files.Lock(ctx, lockfile.LockPath(pack.LockDir()))
+	unlock, err := files.Lock(ctx, filepath.Join(pack.LockDir(), lockfile.FlockName))
 	if err != nil {
 		return err
 	}
@@ -157,41 +164,14 @@ func (e *env) updatePending(ctx context.Context, pack *toolpack.Toolpack, p *pla
 	if err != nil {
 		return err
 	}
-	fresh := pendingOf(p)
-	fresh.KeepMarks(pending)
+	fresh := apply.Pending(p, pending)
 	if err := edit(fresh); err != nil {
 		return err
 	}
 	return lockfile.WritePending(pack.LockDir(), fresh)
 }
 
-// pendingOf is the pending file of a plan, without marks.
-func pendingOf(p *plan.Plan) *lockfile.Pending {
-	fresh := &lockfile.Pending{Version: lockfile.FormatVersion, Base: p.Base.Lockfile, Plan: p.PlanDigest}
-	for _, c := range decidable(p) {
-		fresh.Set(string(c.Kind), c.Name, lockfile.PendingChange{
-			Action: action(c), Digest: decisionDigest(c), Request: c.Request, Risk: riskOf(c),
-		})
-	}
-	return fresh
-}
-
-// action is the one word for a change's actions.
-func action(c plan.Change) string {
-	if len(c.Actions) == 2 {
-		return "replace"
-	}
-	return c.Actions[0]
-}
-
-// decisionDigest is what a decision about c is bound to.
-func decisionDigest(c plan.Change) string {
-	if c.Digest.After != "" {
-		return c.Digest.After
-	}
-	return c.Digest.Before
-}
-
+// riskOf is the tier of a change's outcome, or of what it removes.
 func riskOf(c plan.Change) surface.Risk {
 	if c.Risk.After != "" {
 		return c.Risk.After
@@ -217,11 +197,15 @@ func (e *env) mark(f approveFlags, decision string, p *plan.Plan) *lockfile.Mark
 // markNamed approves or rejects the named changes. Names are checked first:
 // with one of them unknown nothing is marked.
 func (e *env) markNamed(ctx context.Context, f approveFlags, decision string, names []string) error {
-	w, err := e.open(ctx, f.toolpack, "")
+	w, err := e.openFor(ctx, f.toolpack, names)
 	if err != nil {
 		return err
 	}
-	chosen, err := choose(w.Plan, names, f)
+	marks, err := readMarks(w.Pack)
+	if err != nil {
+		return err
+	}
+	chosen, err := choose(w.Plan, marks, names, f)
 	if err != nil {
 		return hint(err, "caskmcp approve list"+e.packFlag(w.Pack)+" shows what is pending")
 	}
@@ -245,8 +229,8 @@ func (e *env) markNamed(ctx context.Context, f approveFlags, decision string, na
 	return nil
 }
 
-// choose is the changes that names and --all or --all-reads select.
-func choose(p *plan.Plan, names []string, f approveFlags) ([]plan.Change, error) {
+// choose is the changes that names and --all, --all-reads or --rest select.
+func choose(p *plan.Plan, marks *lockfile.Pending, names []string, f approveFlags) ([]plan.Change, error) {
 	var chosen []plan.Change
 	used := map[string]bool{}
 	for _, c := range decidable(p) {
@@ -254,7 +238,7 @@ func choose(p *plan.Plan, names []string, f approveFlags) ([]plan.Change, error)
 		if named {
 			used[label(c)] = true
 		}
-		if named || f.all || f.allReads && harmless(c) {
+		if named || f.all || f.allReads && harmless(c) || f.rest && markOf(marks, c) == nil {
 			chosen = append(chosen, c)
 		}
 	}
@@ -264,6 +248,15 @@ func choose(p *plan.Plan, names []string, f approveFlags) ([]plan.Change, error)
 		}
 	}
 	return chosen, nil
+}
+
+// markOf is the mark that holds for c, or nil.
+func markOf(marks *lockfile.Pending, c plan.Change) *lockfile.Mark {
+	m := marks.Change(string(c.Kind), c.Name)
+	if m == nil || m.Action != apply.ActionOf(c) || m.Digest != apply.DigestOf(c) {
+		return nil
+	}
+	return m.Mark
 }
 
 // harmless reports whether --all-reads covers c: whatever is no tool, and
@@ -338,9 +331,9 @@ func listRows(w *workspace, marks *lockfile.Pending) []listed {
 	rows := []listed{}
 	pending := map[string]bool{}
 	for _, c := range decidable(w.Plan) {
-		r := listed{Kind: string(c.Kind), Name: c.Name, Status: "pending", Action: action(c), Risk: string(riskOf(c)), Request: c.Request}
-		if m := marks.Change(string(c.Kind), c.Name); m != nil && m.Mark != nil && m.Digest == decisionDigest(c) && m.Action == action(c) {
-			r.Mark, r.By, r.At = m.Mark.Decision, m.Mark.By.Login, m.Mark.At
+		r := listed{Kind: string(c.Kind), Name: c.Name, Status: "pending", Action: apply.ActionOf(c), Risk: string(riskOf(c)), Request: c.Request}
+		if m := markOf(marks, c); m != nil {
+			r.Mark, r.By, r.At = m.Decision, m.By.Login, m.At
 		}
 		pending[r.Kind+" "+r.Name] = true
 		rows = append(rows, r)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/tomallicino/caskmcp/apply"
 	"github.com/tomallicino/caskmcp/lockfile"
 	"github.com/tomallicino/caskmcp/plan"
 	"github.com/tomallicino/caskmcp/toolpack"
@@ -68,9 +69,9 @@ func (r *reviewer) ask(ctx context.Context, c plan.Change, n, of int) (stop bool
 	if r.all {
 		return false, r.decide(ctx, c, lockfile.Approve)
 	}
-	fmt.Fprint(r.e.Stderr, plan.TextChange(c, plan.TextOptions{Color: r.flags.color, Brief: true}))
+	fmt.Fprint(r.e.Stderr, brief(c))
 	for {
-		fmt.Fprintf(r.e.Stderr, "(%d/%d) %s %s [y,n,d,e,a,q,?]? ", n, of, action(c), printable(label(c)))
+		fmt.Fprintf(r.e.Stderr, "(%d/%d) %s %s [y,n,d,e,a,q,?]? ", n, of, apply.ActionOf(c), printable(label(c)))
 		line, err := r.in.ReadString('\n')
 		if err != nil && (line == "" || !errors.Is(err, io.EOF)) {
 			fmt.Fprintln(r.e.Stderr)
@@ -87,13 +88,30 @@ func (r *reviewer) ask(ctx context.Context, c plan.Change, n, of int) (stop bool
 		case "q":
 			return true, nil
 		case "d":
-			fmt.Fprint(r.e.Stderr, plan.TextChange(c, plan.TextOptions{Color: r.flags.color}))
+			fmt.Fprint(r.e.Stderr, plan.ChangesText([]plan.Change{c}, plan.TextOptions{Color: r.flags.color}))
 		case "e":
 			fmt.Fprint(r.e.Stderr, r.evidence(c))
 		default:
 			fmt.Fprint(r.e.Stderr, loopHelp)
 		}
 	}
+}
+
+// brief is what a change is and why it matters, in a few lines.
+func brief(c plan.Change) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s %s", c.Action().Symbol(), label(c))
+	if c.Request != "" {
+		fmt.Fprintf(&b, "  %s", c.Request)
+	}
+	if risk := riskOf(c); risk != "" {
+		fmt.Fprintf(&b, "  [%s]", risk)
+	}
+	b.WriteByte('\n')
+	for _, reason := range c.Reasons {
+		fmt.Fprintf(&b, "  %-6s %s\n", reason.Class, reason.Text)
+	}
+	return printable(b.String())
 }
 
 // decide marks one change at once, so that stopping loses nothing.

@@ -185,7 +185,7 @@ func secretsError(found []capture.Secret) error {
 	for _, s := range found[:min(len(found), 10)] {
 		places = append(places, s.Rule+" at "+s.Pointer)
 	}
-	return hint(gate("the capture would hold %d values that look like secrets: %s; nothing was written", len(found), strings.Join(places, ", ")),
+	return hint(gateError("the capture would hold %d values that look like secrets: %s; nothing was written", len(found), strings.Join(places, ", ")),
 		"make the place a parameter with a hint in toolpack.yaml, or leave the request out of the recording")
 }
 

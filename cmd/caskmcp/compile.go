@@ -48,7 +48,7 @@ serving never read them.`,
 		RunE: func(c *cobra.Command, _ []string) error { return e.runCompile(c.Context(), f) },
 	}
 	c.Flags().StringVarP(&f.name, "name", "n", "", "toolpack to compile; created when it does not exist")
-	c.Flags().StringVarP(&f.scope, "scope", "s", "", "scope of a new toolpack: "+strings.Join(compiler.Scopes(), ", "))
+	c.Flags().StringVarP(&f.scope, "scope", "s", "", "scope of a new toolpack: "+strings.Join(compiler.Scopes, ", "))
 	c.Flags().StringVar(&f.scopeFile, "scope-file", "", "file with scope rules for a new toolpack")
 	c.Flags().StringVar(&f.explain, "explain", "", "print why each path segment is a parameter or not: a tool name, a path, or \"all\"")
 	c.Flags().Lookup("explain").NoOptDefVal = "all"
@@ -124,8 +124,8 @@ func (e *env) createPack(root, name string, f compileFlags) (*toolpack.Toolpack,
 			return nil, err
 		}
 	}
-	if n.Scope != "" && !slices.Contains(compiler.Scopes(), n.Scope) {
-		return nil, fmt.Errorf("unknown scope %q: there are %s", n.Scope, strings.Join(compiler.Scopes(), ", "))
+	if n.Scope != "" && !slices.Contains(compiler.Scopes, n.Scope) {
+		return nil, fmt.Errorf("unknown scope %q: there are %s", n.Scope, strings.Join(compiler.Scopes, ", "))
 	}
 	pack, err := toolpack.Create(root, n)
 	if err != nil {

@@ -39,55 +39,55 @@ type env struct {
 	StderrTTY      bool
 }
 
-// exitError is an error that knows its exit code and what to run next. An
+// codedError is an error that knows its exit code and what to run next. An
 // empty message prints nothing: the command has said all there is to say.
-type exitError struct {
+type codedError struct {
 	code  int
 	err   error
 	hints []string
 }
 
-func (e *exitError) Error() string {
+func (e *codedError) Error() string {
 	if e.err == nil {
 		return ""
 	}
 	return e.err.Error()
 }
 
-func (e *exitError) Unwrap() error { return e.err }
+func (e *codedError) Unwrap() error { return e.err }
 
 // hint adds what to run next to err.
 func hint(err error, hints ...string) error {
-	var e *exitError
+	var e *codedError
 	if errors.As(err, &e) {
-		return &exitError{code: e.code, err: e.err, hints: append(append([]string{}, e.hints...), hints...)}
+		return &codedError{code: e.code, err: e.err, hints: append(append([]string{}, e.hints...), hints...)}
 	}
-	return &exitError{code: codeOf(err), err: err, hints: hints}
+	return &codedError{code: codeOf(err), err: err, hints: hints}
 }
 
 // codeOf keeps the code of err where it has one.
 func codeOf(err error) int {
-	var e *exitError
+	var e *codedError
 	if errors.As(err, &e) {
 		return e.code
 	}
 	return exitError
 }
 
-// gate is the error of a gate that says no.
-func gate(format string, args ...any) error {
-	return &exitError{code: exitGate, err: fmt.Errorf(format, args...)}
+// gateError is the error of a gate that says no.
+func gateError(format string, args ...any) error {
+	return &codedError{code: exitGate, err: fmt.Errorf(format, args...)}
 }
 
 // quiet ends the command with code and without a message.
-func quiet(code int) error { return &exitError{code: code} }
+func quiet(code int) error { return &codedError{code: code} }
 
 // report prints err the way people read it and returns its exit code.
 func (e *env) report(err error) int {
 	if err == nil {
 		return exitOK
 	}
-	var x *exitError
+	var x *codedError
 	code := exitError
 	var hints []string
 	if errors.As(err, &x) {

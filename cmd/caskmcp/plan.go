@@ -218,7 +218,7 @@ func (e *env) runCheck(ctx context.Context, ref, base string, asJSON bool) error
 	if len(findings) == 0 {
 		return nil
 	}
-	return hint(gate("%s is not fully approved: %s", w.Pack.Config.Name, count(len(findings), "finding")),
+	return hint(gateError("%s is not fully approved: %s", w.Pack.Config.Name, count(len(findings), "finding")),
 		`see what changed with "caskmcp plan`+e.packFlag(w.Pack)+`", then "caskmcp approve`+e.packFlag(w.Pack)+`" and "caskmcp apply`+e.packFlag(w.Pack)+`"`)
 }
 

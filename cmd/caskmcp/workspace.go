@@ -73,7 +73,7 @@ func (e *env) openState(ctx context.Context, pack *toolpack.Toolpack, base strin
 
 // stateError says which lockfile could not be opened and what to do.
 func stateError(dir string, err error) error {
-	return hint(&exitError{code: exitGate, err: fmt.Errorf("opening %s: %w", filepath.Join(dir, lockfile.Name), err)},
+	return hint(&codedError{code: exitGate, err: fmt.Errorf("opening %s: %w", filepath.Join(dir, lockfile.Name), err)},
 		`restore the last good state with "git checkout -- `+filepath.Base(dir)+`" in the toolpack, or see "git log" for who changed it; nothing is served until then`)
 }
 
@@ -90,7 +90,26 @@ func (e *env) open(ctx context.Context, ref, base string) (*workspace, error) {
 	if err := w.compile(); err != nil {
 		return nil, err
 	}
-	return w, w.makePlan(e)
+	return w, w.makePlan(e, nil)
+}
+
+// openFor is open for deciding about the named changes: rejected tools among
+// them are planned again.
+func (e *env) openFor(ctx context.Context, ref string, names []string) (*workspace, error) {
+	w, err := e.open(ctx, ref, "")
+	if err != nil {
+		return nil, err
+	}
+	var again []string
+	for _, n := range names {
+		if b := w.State.Lock.Tools[n]; b != nil && b.Status == surface.Rejected {
+			again = append(again, n)
+		}
+	}
+	if len(again) == 0 {
+		return w, nil
+	}
+	return w, w.makePlan(e, again)
 }
 
 // compile reads the captures and compiles them against the state as prior.
@@ -137,19 +156,21 @@ func (w *workspace) readCaptures() error {
 	return nil
 }
 
-// makePlan compares the compiled surface with the state.
-func (w *workspace) makePlan(e *env) error {
+// makePlan compares the compiled surface with the state. Reconsider names
+// rejected tools to plan again.
+func (w *workspace) makePlan(e *env, reconsider []string) error {
 	secrets, err := w.secrets()
 	if err != nil {
 		return err
 	}
 	w.Plan, err = plan.New(plan.Params{
-		Toolpack: w.Pack.Config.Name,
-		State:    w.State,
-		Result:   w.Result,
-		Inputs:   w.Inputs,
-		Secrets:  secrets,
-		Today:    e.Now().UTC().Format("2006-01-02"),
+		Toolpack:   w.Pack.Config.Name,
+		State:      w.State,
+		Result:     w.Result,
+		Inputs:     w.Inputs,
+		Notes:      secrets,
+		Today:      e.Now().UTC().Format("2006-01-02"),
+		Reconsider: reconsider,
 	})
 	if err != nil {
 		return fmt.Errorf("planning %s: %w", w.Pack.Config.Name, err)
