@@ -254,6 +254,9 @@ func bodyArguments(obs []capture.Observation) ([]argument, string) {
 	for _, name := range slices.Sorted(maps.Keys(shape.Objects.Properties)) {
 		p := shape.Objects.Properties[name]
 		a := argument{Argument: surface.Argument{In: surface.InBody, Key: name}, shape: p, schema: openObjects(p.InputAs(name))}
+		if strings.HasSuffix(name, "[]") && !isJSON(encoding) {
+			a.schema = map[string]any{"type": "array", "items": a.schema}
+		}
 		if good != nil && good.Objects != nil && total >= requiredSupport && good.Objects.Count >= total {
 			a.required = good.Objects.Properties[name].Total() >= good.Objects.Count
 		}

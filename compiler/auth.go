@@ -55,7 +55,7 @@ func strongest(k endpointKey, obs []capture.Observation) (best *authScheme, unkn
 			switch a.Kind {
 			case "unknown":
 				unknown = true
-			case "none", "":
+			case "none", "", "csrf": // a CSRF token proves the page, not the caller
 			default:
 				counts[authScheme{host: authority(k), kind: a.Kind, in: a.In, name: a.Name}] += a.Count
 			}

@@ -33,7 +33,7 @@ func (b *builder) fresh(e *endpoint) (surface.Tool, error) {
 	}
 	t := surface.Tool{
 		Name: e.name, Title: titleOf(e.base), InputSchema: input, OutputSchema: out.doc,
-		Effect: effectOf(e.key), Limits: surface.DefaultLimits, Auth: b.authBlock(e),
+		Effect: effectOf(e), Limits: surface.DefaultLimits, Auth: b.authBlock(e),
 		Binding:  e.key.binding(),
 		Evidence: &surface.Evidence{Captures: e.captures, Observations: e.exchanges()},
 	}

@@ -24,6 +24,7 @@ func Compile(captures []*capture.Capture, prior surface.Prior, opt Options) (*Re
 	r := &Result{Decisions: decisions, Proposals: []Proposal{}, Contradictions: []Contradiction{}, Skipped: []Skipped{}, Unused: []string{}}
 	recall(eps, prior)
 	eps = r.usable(eps, opt)
+	mirrors(eps)
 	allocate(eps, prior)
 	b := newBuilder(eps, prior, opt)
 	used := map[string]bool{}

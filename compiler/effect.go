@@ -1,14 +1,16 @@
 package compiler
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/tomallicino/caskmcp/capture"
 	"github.com/tomallicino/caskmcp/surface"
 )
 
 var (
 	// lookups are last path words that make a POST a read.
-	lookups = wordSet("search query find lookup filter list count autocomplete suggest suggestions typeahead msearch graphql_query preview estimate explain")
+	lookups = wordSet("search query find lookup filter list count autocomplete suggest suggestions typeahead msearch graphql_query preview estimate explain validate")
 	// changes are last path words that make a GET more than a read.
 	changes = wordSet(`logout signout delete remove destroy unsubscribe cancel approve reject disable enable activate deactivate
 		reset revoke restart shutdown reboot purge`)
@@ -18,13 +20,19 @@ var (
 	readMethods = wordSet("get list find search query count fetch describe lookup show")
 )
 
-// effectOf is what a call does, by the evidence of method, operation and the
-// last word of the path. Where nothing says that it is a read, it is a write.
-func effectOf(k endpointKey) surface.Effect {
+// effectOf is what a call does, by the evidence of method, operation, the last
+// word of the path, and what the GET of the same path returns. Where nothing
+// says that it is a read, it is a write.
+func effectOf(e *endpoint) surface.Effect {
+	k := e.key
+	if e.mirror {
+		return surface.Read
+	}
 	if kind, name, ok := strings.Cut(k.operation, ":"); ok {
 		return operationEffect(kind, name)
 	}
 	last := lastWord(k.template)
+	first, _, _ := strings.Cut(last, "_")
 	switch k.method {
 	case "DELETE":
 		return surface.Destructive
@@ -40,7 +48,7 @@ func effectOf(k endpointKey) surface.Effect {
 		return surface.Read
 	case "POST":
 		switch {
-		case destructions[last]:
+		case destructions[last] || destructions[first]:
 			return surface.Destructive
 		case lookups[last]:
 			return surface.Read
@@ -86,6 +94,59 @@ func lastWord(template string) string {
 		return ""
 	}
 	return strings.Join(s.words, "_")
+}
+
+// mirrors finds POSTs that exist because a query may be too long for a URL: a
+// form with nothing but parameters that the GET of the path takes too,
+// answered 200 with the same kind of object.
+func mirrors(eps []*endpoint) {
+	gets := map[endpointKey]*endpoint{}
+	for _, e := range eps {
+		if e.key.method == "GET" {
+			gets[e.resource()] = e
+		}
+	}
+	for _, e := range eps {
+		if g := gets[e.resource()]; e.key.method == "POST" && g != nil && effectOf(g) == surface.Read {
+			e.mirror = repeats(e, g)
+		}
+	}
+}
+
+func repeats(post, get *endpoint) bool {
+	if bodyEncoding(post.obs) != "application/x-www-form-urlencoded" {
+		return false
+	}
+	form, _, _ := requestShape(post.obs, "application/x-www-form-urlencoded")
+	a, b := successShape(post.obs), successShape(get.obs)
+	if !isRecord(form) || len(form.Objects.Properties) == 0 || !isRecord(a) || !isRecord(b) {
+		return false
+	}
+	known := map[string]bool{}
+	for _, o := range get.obs {
+		for _, p := range o.Query {
+			known[p.Name] = true
+		}
+	}
+	shared := 0
+	for name := range form.Objects.Properties {
+		if known[name] {
+			shared++
+		}
+	}
+	if shared*2 < len(form.Objects.Properties) {
+		return false
+	}
+	for name := range a.Objects.Properties {
+		if b.Objects.Properties[name] == nil {
+			return false
+		}
+	}
+	return !created(post.obs)
+}
+
+func created(obs []capture.Observation) bool {
+	return slices.ContainsFunc(obs, func(o capture.Observation) bool { return o.Status == 201 || o.Status == 202 })
 }
 
 // annotationsOf are the hints of MCP 2025-11-25 for an effect. All upstreams

@@ -52,8 +52,10 @@ type endpoint struct {
 	name     string
 	// base is the name without the rename of toolpack.yaml.
 	base string
-	// shared says that other methods have the same path.
+	// shared says that another method does the same to the same path.
 	shared bool
+	// mirror says that this POST reads what a GET of the same path reads.
+	mirror bool
 }
 
 // exchanges is how often the endpoint was called.

@@ -20,7 +20,7 @@ var irregular = map[string]string{
 	"tomatoes": "tomato", "vertices": "vertex", "viruses": "virus", "vetoes": "veto", "wives": "wife",
 	"wolves": "wolf", "women": "woman", "zombies": "zombie", "calories": "calorie", "pies": "pie", "echoes": "echo",
 	"syllabuses": "syllabus", "radiuses": "radius", "nexuses": "nexus", "prospectuses": "prospectus",
-	"corpuses": "corpus", "apparatuses": "apparatus", "buzzes": "buzz", "buffaloes": "buffalo",
+	"skus": "sku", "menus": "menu", "cpus": "cpu", "gpus": "gpu", "gurus": "guru", "emus": "emu", "corpuses": "corpus", "apparatuses": "apparatus", "buzzes": "buzz", "buffaloes": "buffalo",
 }
 
 // uncountable are words that end in s, or are plural, and have no other form.
@@ -56,6 +56,19 @@ func singular(word string) string {
 		}
 	}
 	return word
+}
+
+// kept are plurals that English keeps in compounds: settings page, not
+// setting page.
+var kept = wordSet(`settings stats statistics metrics details credentials permissions preferences options results terms rights
+	contents flags admissions operations communications savings earnings`)
+
+// compound is the form of a noun before another one: order items.
+func compound(words []string) []string {
+	if len(words) > 0 && kept[words[len(words)-1]] {
+		return words
+	}
+	return singularLast(words)
 }
 
 // isPlural reports whether the word names many things.

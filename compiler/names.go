@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -20,18 +21,26 @@ var legalName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
 // actionWords are last path words that are verbs: POST /orders/{id}/cancel.
 var actionWords = wordSet(`accept acknowledge ack activate add apply approve archive assign attach authenticate authorize block bulk_create bulk_delete bulk_update
 	cancel capture checkout clear clone close commit compare complete compress confirm convert copy create deactivate decline
-	delete demote deploy destroy detach disable disconnect dismiss download duplicate edit enable encrypt execute expire explain export
+	delete demote deploy deprecate destroy detach disable disconnect dismiss download duplicate edit enable encrypt execute expire explain export
 	extend finalize find finish follow fork generate import install invalidate invite join kick launch leave lock login logout
-	lookup mark_read merge move mute notify open pause ping preview process promote publish purge push query reactivate read rebuild
+	like lookup mark_read merge move mute notify open pause ping preview process promote publish purge push query reactivate read rebuild
 	refresh refund regenerate reindex register reject release reload remove rename render reopen reorder replay replace reply
-	report request resend reset resolve restart restore resume retry revert revoke rollback rotate run save schedule scale search send
-	set share shutdown signin signout signup skip snooze split start stop submit subscribe suspend swap sync terminate test
-	toggle track transfer trigger unarchive unassign unblock undelete undo unfollow uninstall unlink unlock unmute unpublish unshare
+	report request resend reset resolve restart restore resume retry revert revive revoke rollback rotate run save schedule scale search send
+	set share ship shutdown signin signout signup skip snooze split star start stop submit subscribe suspend swap sync terminate test
+	toggle track transfer trigger unarchive unassign unblock undelete undo unfollow unlike uninstall unlink unlock unmute unpublish unshare unstar
 	unsubscribe unsuspend update upgrade upload validate verify void vote watch unwatch withdraw`)
 
 // readActions are the verbs that a GET can end in.
 var readActions = wordSet(`search query find lookup export download compare preview validate verify explain ping
 	logout signout delete remove destroy unsubscribe cancel approve reject disable enable activate deactivate reset revoke restart shutdown`)
+
+// imperatives begin literals that are verb and object: bulk words and nouns
+// that are verbs too ("search templates") do not.
+var imperatives = wordSet(`add approve cancel clean clear create delete disable enable generate get mark move reject remove reset restart
+	send set update validate verify`)
+
+// readImperatives are those of a GET: query_range.
+var readImperatives = wordSet("get list find query format search lookup export download fetch")
 
 // nouns is how an endpoint is spoken of.
 type nouns struct {
@@ -43,6 +52,7 @@ type nouns struct {
 	left   [][]string
 	item   bool // what is meant is one thing: the path ends in a parameter
 	of     bool // the owner is one thing
+	plural bool // the path names a collection
 }
 
 // noun is a literal of the path that says something.
@@ -55,17 +65,23 @@ type noun struct {
 func nounsOf(e *endpoint) nouns {
 	n := nouns{}
 	all := n.read(segments(e.key.template))
-	named := slices.DeleteFunc(slices.Clone(all), func(w noun) bool { return w.words == nil || isVersion(strings.Join(w.words, "")) || nameless(w.words) })
-	named = n.takeAction(e.key.method, named)
+	named := slices.DeleteFunc(slices.Clone(all), func(w noun) bool { return isVersion(strings.Join(w.words, "")) || nameless(w.words) })
+	named = n.takeAction(e, named)
+	if some := slices.DeleteFunc(slices.Clone(named), func(w noun) bool { return len(w.words) == 1 && areas[w.words[0]] && !w.one }); len(some) > 0 {
+		named = some
+	}
 	if k := len(named); k > 0 {
 		last := named[k-1]
-		n.object, n.item = last.words, last.one
+		n.object, n.item = last.words, last.one || n.item && n.action == "" && n.suffix != nil
 		if last.one {
 			n.object = singularLast(last.words)
 		}
 		if k > 1 {
 			owner := named[k-2]
-			if words := singularLast(owner.words); !slices.Equal(words, singularLast(n.object)) {
+			if owner.one {
+				owner.words = singularLast(owner.words)
+			}
+			if words := compound(owner.words); !slices.Equal(singularLast(words), singularLast(n.object)) {
 				n.owner, n.of = words, owner.one
 			}
 		}
@@ -78,6 +94,9 @@ func nounsOf(e *endpoint) nouns {
 		}
 	}
 	n.verb = verbOf(e, n)
+	if k := len(n.object); k > 0 {
+		n.plural = isPlural(n.object[k-1]) || n.object[k-1] == "series"
+	}
 	if n.verb == "create" && n.action == "" {
 		n.object = singularLast(n.object)
 	}
@@ -110,26 +129,44 @@ func (n *nouns) read(segs []segment) []noun {
 	return all
 }
 
-// takeAction takes the last literal as a verb, where it is one.
-func (n *nouns) takeAction(method string, named []noun) []noun {
-	if n.action != "" || len(named) == 0 || named[len(named)-1].one || method == "DELETE" {
+// takeAction takes the last literal as a verb, where it is one, or begins with
+// one: clean_tombstones.
+func (n *nouns) takeAction(e *endpoint, named []noun) []noun {
+	if n.action != "" || len(named) == 0 || named[len(named)-1].one || e.key.method == "DELETE" {
 		return named
 	}
-	last := strings.Join(named[len(named)-1].words, "_")
-	verbs := actionWords
-	if method == "GET" || method == "HEAD" {
-		verbs = readActions
+	last := &named[len(named)-1]
+	whole := strings.Join(last.words, "_")
+	verbs, openings := actionWords, imperatives
+	if e.key.method == "GET" || e.key.method == "HEAD" || e.mirror {
+		verbs, openings = readActions, readImperatives
 	}
-	if !verbs[last] {
-		return named
+	switch {
+	case verbs[whole]:
+		n.action = whole
+		return named[:len(named)-1]
+	case switches[whole] != "" && len(named) > 1 && e.key.method != "GET":
+		n.action = switches[whole]
+		return named[:len(named)-1]
+	case len(last.words) > 1 && openings[last.words[0]]:
+		n.action, last.words = last.words[0], last.words[1:]
 	}
-	n.action = last
-	return named[:len(named)-1]
+	if i := slices.IndexFunc(named, func(w noun) bool { return !w.one && strings.Join(w.words, "_") == "search" }); i >= 0 && n.action == "" {
+		n.action = "search"
+		return slices.Delete(named, i, i+1)
+	}
+	return named
 }
+
+// switches are last path words that turn something on or off.
+var switches = map[string]string{"on": "turn_on", "off": "turn_off"}
 
 func verbOf(e *endpoint, n nouns) string {
 	switch e.key.method {
 	case "POST":
+		if e.mirror {
+			return readVerb(e, n)
+		}
 		if n.item {
 			return "update"
 		}
@@ -143,6 +180,10 @@ func verbOf(e *endpoint, n nouns) string {
 	case "HEAD":
 		return "check"
 	}
+	return readVerb(e, n)
+}
+
+func readVerb(e *endpoint, n nouns) string {
 	if !n.item && returnsMany(e, n) {
 		return "list"
 	}
@@ -199,8 +240,10 @@ func (n nouns) phrase() string {
 		object = owner + " " + object
 	}
 	switch {
-	case n.verb == "create" && n.action == "":
+	case n.verb == "create" && n.action == "" && n.plural:
 		object = fmt.Sprintf(texts["a"], object)
+	case n.verb == "create" && n.action == "":
+		object = fmt.Sprintf(texts["the"], object)
 	case n.item:
 		object = fmt.Sprintf(texts["one"], object)
 	}
@@ -254,8 +297,14 @@ func (e *endpoint) pathCandidates(add func(...string)) {
 	base := slices.Concat(n.owner, n.object, n.suffix)
 	if len(base) == 0 && n.action == "" {
 		base = []string{"root"}
+		if n.item {
+			base = []string{"by", holeWord(e)}
+		}
 	}
 	add(append([]string{verb}, base...)...)
+	if e.shared {
+		add(append(append([]string{verb}, base...), "by", strings.ToLower(e.key.method))...)
+	}
 	for _, extra := range n.left {
 		add(slices.Concat([]string{verb}, extra, base)...)
 	}
@@ -263,9 +312,6 @@ func (e *endpoint) pathCandidates(add func(...string)) {
 		longer := slices.Clone(n.left[:i+1])
 		slices.Reverse(longer)
 		add(slices.Concat([]string{verb}, slices.Concat(longer...), base)...)
-	}
-	if e.shared && e.key.method != "GET" {
-		add(append(append([]string{verb}, base...), "by", strings.ToLower(e.key.method))...)
 	}
 	if n.item {
 		add(append(append([]string{verb}, base...), "by", holeWord(e))...)
@@ -314,13 +360,13 @@ func allocate(eps []*endpoint, prior surface.Prior) {
 	for _, p := range prior.Entries {
 		taken[p.Name] = !gone[p.Name]
 	}
-	methods := map[endpointKey]int{}
+	alike := map[string]int{}
 	for _, e := range eps {
-		methods[e.resource()]++
+		alike[e.spoken()]++
 	}
 	var waiting []*wish
 	for _, e := range eps {
-		e.shared = methods[e.resource()] > 1
+		e.shared = alike[e.spoken()] > 1 && e.key.method != "GET"
 		if e.prior != nil {
 			e.name, e.base = e.prior.Name, e.prior.Name
 			if !renamed(e.prior) {
@@ -415,6 +461,13 @@ func shortest(ws []*wish) *wish {
 		return nil
 	}
 	return best
+}
+
+// spoken is the resource and what is done to it: PATCH and POST of an item are
+// both an update.
+func (e *endpoint) spoken() string {
+	n := nounsOf(e)
+	return e.resource().request() + " " + cmp.Or(n.action, n.verb)
 }
 
 // resource is the endpoint without its method.

@@ -34,7 +34,7 @@ func TestNames(t *testing.T) {
 		{"files and formats", []string{"GET /reports/{int}.csv", "GET /reports/{int} one", "GET /reports/summary.json one"},
 			"get_report_csv get_report get_report_summary"},
 		{"prefixes say nothing", []string{"GET /api/v1/labels list", "GET /api/v1/label/{word}/values list", "GET /api/v1/query_range one", "GET /rest/api/health-checks list"},
-			"list_labels list_label_values get_query_range list_health_checks"},
+			"list_labels list_label_values query_range list_health_checks"},
 		{"OData", []string{"GET /odata/Customers('{}') one", "GET /odata/Customers list"},
 			"get_odata_customer list_odata_customers"},
 		{"a root", []string{"GET / one"}, "get_root"},

@@ -324,8 +324,11 @@ func contradictAuth(k endpointKey, obs []capture.Observation, approved surface.T
 			return
 		}
 		for _, a := range o.Auth {
-			if a.Kind == "unknown" {
+			switch a.Kind {
+			case "unknown":
 				return
+			case "csrf":
+				continue
 			}
 			kinds[a.Kind] += a.Count
 			same = same || approved.Auth != nil && sameAuth(a, approved.Auth)

@@ -29,7 +29,7 @@ var (
 func AssessRisk(t surface.Tool) (surface.Risk, string) {
 	path := pathWords(t.Binding)
 	reads := t.Effect == surface.Read
-	secret := slices.ContainsFunc(propertyNames(t.OutputSchema), capture.Sensitive)
+	secret := len(redactOf(t.OutputSchema)) > 0
 	switch {
 	case !reads && has(path, authWords):
 		return surface.Critical, "changes who has access: the path says " + quoteWord(path, authWords)
@@ -94,40 +94,36 @@ func personalName(doc json.RawMessage) string {
 // propertyNames are the names of all properties that a JSON Schema describes,
 // at any depth, sorted.
 func propertyNames(doc json.RawMessage) []string {
-	if len(doc) == 0 {
-		return nil
-	}
-	var v any
-	if json.Unmarshal(doc, &v) != nil {
-		return nil
-	}
-	set := map[string]bool{}
-	collectProperties(v, set)
-	out := make([]string, 0, len(set))
-	for name := range set {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
+	var out []string
+	eachProperty(doc, func(name string, _ any) { out = append(out, name) })
+	return sortedSet(out)
 }
 
-func collectProperties(v any, set map[string]bool) {
+// eachProperty calls visit for every property at any depth, in no order.
+func eachProperty(doc json.RawMessage, visit func(name string, schema any)) {
+	var v any
+	if len(doc) > 0 && json.Unmarshal(doc, &v) == nil {
+		walkProperties(v, visit)
+	}
+}
+
+func walkProperties(v any, visit func(name string, schema any)) {
 	switch v := v.(type) {
 	case []any:
 		for _, item := range v {
-			collectProperties(item, set)
+			walkProperties(item, visit)
 		}
 	case map[string]any:
 		for key, value := range v {
 			properties, ok := value.(map[string]any)
-			if key == "properties" && ok {
-				for name, sub := range properties {
-					set[name] = true
-					collectProperties(sub, set)
-				}
+			if key != "properties" || !ok {
+				walkProperties(value, visit)
 				continue
 			}
-			collectProperties(value, set)
+			for name, sub := range properties {
+				visit(name, sub)
+				walkProperties(sub, visit)
+			}
 		}
 	}
 }
@@ -141,13 +137,35 @@ func confirmOf(effect surface.Effect, risk surface.Risk) surface.Confirm {
 	return surface.Never
 }
 
-// redactOf lists the response keys whose values are masked.
+// redactOf lists the response keys whose values are masked: names of secrets
+// whose values can be text. Counts, flags and lists of objects are no secrets
+// themselves.
 func redactOf(output json.RawMessage) []string {
 	var out []string
-	for _, name := range propertyNames(output) {
-		if capture.Sensitive(name) {
+	eachProperty(output, func(name string, sub any) {
+		if capture.Sensitive(name) && holdsText(sub) {
 			out = append(out, name)
 		}
+	})
+	if len(out) == 0 {
+		return nil
 	}
-	return out
+	return sortedSet(out)
+}
+
+// holdsText reports whether values of the schema can be text, or lists of it.
+func holdsText(sub any) bool {
+	m, ok := sub.(map[string]any)
+	if !ok {
+		return true
+	}
+	types := m["type"]
+	if types == nil {
+		return m["properties"] == nil
+	}
+	list, ok := types.([]any)
+	if !ok {
+		list = []any{types}
+	}
+	return slices.Contains(list, any("string")) || slices.Contains(list, any("array")) && holdsText(m["items"])
 }

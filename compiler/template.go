@@ -50,6 +50,9 @@ func isVersion(text string) bool {
 	if schema.Classify(text) == "version" {
 		return true
 	}
+	if strings.Trim(text, "0123456789.") == "" {
+		return text != ""
+	}
 	rest, ok := strings.CutPrefix(strings.ToLower(text), "v")
 	return ok && rest != "" && rest[0] >= '0' && rest[0] <= '9'
 }
@@ -61,6 +64,10 @@ var prefixWords = wordSet("api apis rest public json rpc web services")
 func (s segment) nameless() bool {
 	return isVersion(s.text) || nameless(s.words)
 }
+
+// areas are literals that say for whom a part of the API is, not what it is
+// about. They name something only where nothing else does.
+var areas = wordSet("admin internal client frontend backend server web mobile app core common main portal console management private")
 
 func nameless(words []string) bool {
 	return len(words) == 0 || len(words) == 1 && prefixWords[words[0]]

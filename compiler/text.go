@@ -23,8 +23,8 @@ var texts = map[string]string{
 	"resource": "the resource",
 	"list":     "Lists %s.", "get": "Reads %s.", "create": "Creates %s.", "update": "Changes %s; fields that are not given stay as they are.",
 	"replace": "Replaces %s as a whole.", "delete": "Deletes %s.", "search": "Searches %s.", "check": "Checks whether %s exists, without its content.",
-	"action": "%s %s.", "call": "Calls %q.", "call on": "Calls %q on %s.",
-	"of one": "%s of one %s", "one": "one %s", "a": "a new %s",
+	"post": "Posts to %s.", "action": "%s %s.", "call": "Calls %q.", "call on": "Calls %q on %s.",
+	"of one": "%s of one %s", "one": "one %s", "a": "a new %s", "the": "the %s",
 	"graphql read": "Runs the GraphQL query %s.", "graphql write": "Runs the GraphQL mutation %s.", "jsonrpc": "Calls the JSON-RPC method %s.",
 	"object": "Returns an object with %s.", "array": "Returns an array of objects with %s.", "map": "Returns a map from keys to values.",
 	"inside": "The results are under %q, objects with %s.", "empty": "Returns no content.", "media": "Returns %s.",
@@ -153,11 +153,13 @@ func (e *endpoint) purpose() string {
 	n := nounsOf(e)
 	object := n.phrase()
 	switch {
+	case n.action == "" && n.verb == "create" && !n.plural:
+		return fmt.Sprintf(texts["post"], object)
 	case n.action == "":
 		return fmt.Sprintf(texts[n.verb], object)
 	case object == texts["resource"]:
 		return fmt.Sprintf(texts["call"], strings.ReplaceAll(n.action, "_", " "))
-	case strings.Contains(n.action, "_"):
+	case strings.Contains(n.action, "_") || strings.HasPrefix(n.action, "log") || strings.HasPrefix(n.action, "sign"):
 		return fmt.Sprintf(texts["call on"], strings.ReplaceAll(n.action, "_", " "), object)
 	}
 	return fmt.Sprintf(texts["action"], titleOf(thirdPerson(n.action)), object)
