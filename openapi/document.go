@@ -21,6 +21,8 @@ type document struct {
 	root map[string]any
 	// endless remembers which references lead back to themselves.
 	endless map[string]bool
+	// emitted remembers schemas by direction and reference.
+	emitted map[string]emission
 }
 
 // parse reads doc and brings Swagger 2.0 to OpenAPI 3.0.
@@ -45,7 +47,7 @@ func parse(doc []byte) (*document, error) {
 	case !supported(scalar(root["openapi"])):
 		return nil, fmt.Errorf("OpenAPI version %q is not supported; caskmcp reads Swagger 2.0 and OpenAPI 3.0 to 3.2", scalar(root["openapi"]))
 	}
-	return &document{root: root, endless: map[string]bool{}}, nil
+	return &document{root: root, endless: map[string]bool{}, emitted: map[string]emission{}}, nil
 }
 
 func supported(version string) bool {

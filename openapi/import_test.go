@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -156,6 +158,57 @@ func TestImportRefuses(t *testing.T) {
 	}
 	_, _, err := Import([]byte(minimal("")), ImportOptions{MaxSize: 10})
 	require.ErrorContains(t, err, "the limit is 10")
+}
+
+// TestImportSwaggerLoops: kin-openapi's converter gets what is neither Swagger
+// nor finite.
+func TestImportSwaggerLoops(t *testing.T) {
+	const head = `{"swagger":"2.0","host":"a.example","paths":{"/x":{"get":{"parameters":[{"$ref":"#/parameters/P"}],"responses":{"200":{"description":"ok","schema":{"$ref":"#/definitions/A"}},"400":{"$ref":"#/responses/R"}}}}},`
+	for name, rest := range map[string]string{
+		"definitions":   `"definitions":{"A":{"$ref":"#/definitions/A"}}}`,
+		"two":           `"definitions":{"A":{"$ref":"#/definitions/B"},"B":{"$ref":"#/definitions/A"}}}`,
+		"allOf":         `"definitions":{"A":{"allOf":[{"$ref":"#/definitions/A"},{"additionalProperties":{"$ref":"#/definitions/A"}}]}}}`,
+		"parameters":    `"definitions":{"A":{}},"parameters":{"P":{"$ref":"#/parameters/P"}},"responses":{"R":{"$ref":"#/responses/R"}}}`,
+		"to the root":   `"definitions":{"A":{"$ref":"#"}}}`,
+		"to the paths":  `"definitions":{"A":{"$ref":"#/paths/~1x/get/responses/200/schema"}}}`,
+		"outside":       `"definitions":{"A":{"$ref":"file:///etc/passwd"}}}`,
+		"wrong types":   `"definitions":[],"parameters":5,"securityDefinitions":"x"}`,
+		"null in lists": `"definitions":{"A":null},"security":[null],"parameters":{"P":null}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _, err := Import([]byte(head+rest), ImportOptions{})
+			if err == nil {
+				sound(t, c)
+			}
+		})
+	}
+}
+
+// TestImportReadsNothingElse: references out of the document are neither
+// fetched nor opened.
+func TestImportReadsNothingElse(t *testing.T) {
+	const schema = `{"openapi":"3.1.0","info":{"title":"T","version":"1"},"paths":{}}`
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		_, _ = w.Write([]byte(schema))
+	}))
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "other.json")
+	require.NoError(t, os.WriteFile(file, []byte(schema), 0o644))
+	for _, ref := range []string{server.URL + "/x.json", "file://" + file, file, server.URL + "/x.json#/a"} {
+		for _, doc := range []string{
+			`{"swagger":"2.0","host":"a.example","paths":{"/x":{"get":{"responses":{"200":{"description":"ok","schema":{"$ref":"` + ref + `"}}}}}}}`,
+			`{"swagger":"2.0","host":"a.example","paths":{"/x":{"$ref":"` + ref + `"}}}`,
+			`{"openapi":"3.1.0","servers":[{"url":"https://a.example"}],"paths":{"/x":{"get":{"responses":{"200":{"$ref":"` + ref + `"}}}}}}`,
+			`{"openapi":"3.1.0","servers":[{"url":"https://a.example"}],"paths":{"/x":{"get":{"parameters":[{"name":"a","in":"query","schema":{"$id":"` + ref + `","$ref":"` + ref + `"}}]}}}}`,
+			`{"openapi":"3.1.0","servers":[{"url":"https://a.example"}],"paths":{"/x":{"$ref":"` + ref + `"}}}`,
+		} {
+			_, _, err := Import([]byte(doc), ImportOptions{})
+			require.Error(t, err, doc)
+		}
+	}
+	require.Zero(t, requests)
 }
 
 func yamlBomb() string {

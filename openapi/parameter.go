@@ -41,7 +41,7 @@ func (w *work) parameters(variables []string, lists ...any) ([]capture.DeclaredP
 			name, _ := m["name"].(string)
 			in, _ := m["in"].(string)
 			if in == surface.InHeader {
-				name = http.CanonicalHeaderKey(name)
+				name = strings.ToLower(name) // as captures have them
 			}
 			merged[place{in, name}] = m
 		}
@@ -87,8 +87,8 @@ func (w *work) parameter(in, name string, m map[string]any) ([]capture.DeclaredP
 	case name == "":
 		w.leave("a parameter", "it has no name")
 		return nil, nil
-	case in == surface.InHeader && notArguments[name] != "":
-		w.leave(part, notArguments[name])
+	case in == surface.InHeader && notArguments[http.CanonicalHeaderKey(name)] != "":
+		w.leave(part, notArguments[http.CanonicalHeaderKey(name)])
 		return nil, nil
 	case in == "cookie":
 		w.leave(part, "cookies are no arguments; if it is a session, set auth: in toolpack.yaml")

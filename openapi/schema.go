@@ -12,11 +12,12 @@ import (
 	"strings"
 )
 
-// Limits of one emitted schema, in bytes.
+// Limits of one emitted schema; sizes are in bytes.
 const (
 	maxInline = 24 << 10 // with every reference replaced by what it means
 	maxShared = 48 << 10 // with components under $defs
 	maxLevels = 48       // nesting of inlined schemas
+	maxNotes  = 100      // what is said about one schema
 )
 
 // direction says whose schema it is: a request leaves out what is readOnly, a
@@ -34,42 +35,86 @@ var (
 )
 
 // emit writes the schema node as a self-contained JSON Schema 2020-12
-// document; nil stays nil. References are replaced by their targets where
-// that is small enough, and where they recurse lead into $defs. Larger schemas
-// share components through $defs; what is larger still loses its nested texts
-// and then its depths, which is noted.
+// document; nil stays nil. What is left out of it is listed under part.
 func (w *work) emit(part string, node any, dir direction) (json.RawMessage, error) {
 	if node == nil {
 		return nil, nil
 	}
+	done := w.doc.emission(node, dir)
+	if done.err != nil {
+		return nil, done.err
+	}
+	for _, n := range done.notes {
+		w.leave(part+n.pointer, n.reason)
+	}
+	if w.emitted += len(done.schema); w.emitted > maxEmitted {
+		return nil, errEmitted
+	}
+	return done.schema, nil
+}
+
+// emission is a schema as it was written.
+type emission struct {
+	schema json.RawMessage
+	notes  []note
+	err    error
+}
+
+// emission remembers what references were written as: most schemas of
+// operations are nothing else.
+func (d *document) emission(node any, dir direction) emission {
+	m, _ := node.(map[string]any)
+	ref, _ := m["$ref"].(string)
+	if ref == "" || len(m) > 1 {
+		return d.write(node, dir)
+	}
+	key := string(dir) + " " + ref
+	done, known := d.emitted[key]
+	if !known {
+		done = d.write(node, dir)
+		d.emitted[key] = done
+	}
+	return done
+}
+
+// write replaces references by their targets where that is small enough;
+// where they recurse, they lead into $defs. Larger schemas share components
+// through $defs; what is larger still loses its nested texts and then its
+// depths, which is noted.
+func (d *document) write(node any, dir direction) emission {
 	for _, e := range attempts() {
-		e.doc, e.hide = w.doc, dir
+		e.doc, e.hide = d, dir
 		e.open, e.names, e.targets = map[string]bool{}, map[string]string{}, map[string]target{}
 		out, err := e.document(node)
 		if errors.Is(err, errTooLarge) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return emission{err: err}
 		}
-		switch {
-		case e.levels < 0:
-			w.leave(part, "the schema is too large; only its type is kept")
-		case e.cut:
-			w.leave(part, fmt.Sprintf("the schema is too large; what is nested deeper than %d levels is left out", e.levels))
-		case e.bare:
-			w.leave(part, "the schema is too large; nested titles and descriptions are left out")
+		for i := range e.notes {
+			e.notes[i].pointer = ": " + e.notes[i].pointer
 		}
-		for _, n := range e.notes {
-			w.leave(part+": "+n.pointer, n.reason)
+		if lost := e.lost(); lost != "" {
+			e.notes = append(e.notes, note{"", "the schema is too large; " + lost})
 		}
 		raw, err := marshal(out)
-		if w.emitted += len(raw); w.emitted > maxEmitted {
-			return nil, errEmitted
-		}
-		return raw, err
+		return emission{raw, e.notes, err}
 	}
-	return nil, errTooLarge
+	return emission{err: errTooLarge}
+}
+
+// lost is what an attempt gives up.
+func (e *emitter) lost() string {
+	switch {
+	case e.levels < 0:
+		return "only its type is kept"
+	case e.cut:
+		return fmt.Sprintf("what is nested deeper than %d levels is left out", e.levels)
+	case e.bare:
+		return "nested titles and descriptions are left out"
+	}
+	return ""
 }
 
 // attempts are the ways to write a schema, from the plainest to the shortest.
@@ -208,6 +253,9 @@ func (e *emitter) spend(n int) error {
 }
 
 func (e *emitter) note(reason string, args ...any) {
+	if len(e.notes) >= maxNotes {
+		return
+	}
 	var b strings.Builder
 	for _, p := range e.path {
 		b.WriteString("/" + strings.ReplaceAll(strings.ReplaceAll(p, "~", "~0"), "/", "~1"))

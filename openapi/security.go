@@ -97,6 +97,9 @@ func apiKey(r capture.DeclaredRequirement, in, key, about string) (capture.Decla
 		r.Kind, r.In, r.Key = "cookie", in, key
 	case slices.Contains([]string{"header", "query"}, in):
 		r.Kind, r.In, r.Key = "apiKey", in, key
+		if in == "header" {
+			r.Key = strings.ToLower(key) // as captures have it
+		}
 	default:
 		return r, fmt.Errorf("the security scheme %q is in %q", clip(r.Name, 80), clip(in, 40))
 	}
