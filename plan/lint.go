@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -33,6 +34,9 @@ var injections = []struct {
 
 // lint reports wordings of after that before did not have.
 func (r *reasons) lint(where, before, after string) {
+	if before == after {
+		return
+	}
 	for _, x := range injections {
 		m := x.re.FindString(after)
 		if m != "" && !strings.Contains(before, m) {
@@ -68,31 +72,34 @@ func Hidden(r rune) bool {
 // lintTexts lints every string agents read of after, where before did not have
 // it.
 func (j *toolJudge) lintTexts(before *surface.Tool, after surface.Tool) {
-	var old map[string]string
+	var old surface.Tool
 	if before != nil {
-		old = agentTexts(*before)
+		old = *before
 	}
-	known := map[string]bool{}
-	for _, s := range old {
-		known[s] = true
-	}
-	texts := agentTexts(after)
-	for _, where := range slices.Sorted(maps.Keys(texts)) {
-		if s := texts[where]; !known[s] {
-			j.lint(where, old[where], s)
-		}
-	}
+	j.lint("name", old.Name, after.Name)
+	j.lint("title", old.Title, after.Title)
+	j.lint("description", old.Description, after.Description)
+	j.lintSchema("inputSchema", old.InputSchema, after.InputSchema)
+	j.lintSchema("outputSchema", old.OutputSchema, after.OutputSchema)
 }
 
-// agentTexts are the strings an agent reads of t, by where they stand.
-func agentTexts(t surface.Tool) map[string]string {
-	texts := map[string]string{"name": t.Name, "title": t.Title, "description": t.Description}
-	for name, doc := range map[string]json.RawMessage{"inputSchema": t.InputSchema, "outputSchema": t.OutputSchema} {
-		if v, err := decode(doc); err == nil {
-			walkStrings(name, v, 0, func(path, s string) { texts[quote(path)] = s })
-		}
+// lintSchema lints the keys and strings of after that before has nowhere.
+func (j *toolJudge) lintSchema(name string, before, after json.RawMessage) {
+	if string(before) == string(after) {
+		return
 	}
-	return texts
+	known := map[string]bool{}
+	if v, err := decode(before); err == nil {
+		walkStrings("", v, 0, func(_, s string) { known[s] = true })
+	}
+	if v, err := decode(after); err == nil {
+		walkStrings(name, v, 0, func(path, s string) {
+			if !known[s] {
+				known[s] = true
+				j.lint(quote(path), "", s)
+			}
+		})
+	}
 }
 
 // schemaTexts are the words of a schema: titles, descriptions, and values that
@@ -125,7 +132,7 @@ func walkStrings(path string, v any, depth int, visit func(path, s string)) {
 		visit(path, v)
 	case []any:
 		for i, x := range v {
-			walkStrings(fmt.Sprintf("%s/%d", path, i), x, depth+1, visit)
+			walkStrings(path+"/"+strconv.Itoa(i), x, depth+1, visit)
 		}
 	case map[string]any:
 		for _, k := range slices.Sorted(maps.Keys(v)) {

@@ -1,0 +1,222 @@
+package comment
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tomallicino/caskmcp/compiler"
+	"github.com/tomallicino/caskmcp/drift"
+	"github.com/tomallicino/caskmcp/lockfile"
+	"github.com/tomallicino/caskmcp/plan"
+	"github.com/tomallicino/caskmcp/policy"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "run go test ./comment -update")
+	require.Equal(t, string(want), got)
+}
+
+func tool(name, method, host, path string, effect surface.Effect) surface.Tool {
+	return surface.Tool{
+		Name: name, Description: "Works on " + path + ".",
+		InputSchema:  json.RawMessage(`{"type":"object","properties":{"id":{"type":"string"}},"additionalProperties":false}`),
+		OutputSchema: json.RawMessage(`{"type":"object","properties":{"id":{"type":"string"},"total":{"type":"number"}}}`),
+		Annotations:  surface.Annotations{ReadOnly: effect == surface.Read, OpenWorld: true},
+		Binding: surface.Binding{
+			Method: method, Scheme: "https", Host: host, Port: 443, Path: path, Arguments: []surface.Argument{{Name: "id", In: surface.InQuery, Key: "id"}},
+		},
+		Effect: effect, Risk: surface.Low, Confirm: surface.Never, Limits: surface.DefaultLimits, Toolsets: []string{"readonly"},
+	}
+}
+
+func shop(tools ...surface.Tool) surface.Surface {
+	return surface.Surface{
+		Tools: tools, Toolsets: []surface.Toolset{{Name: "readonly", Description: "Reads only.", Default: true}},
+		Policy: policy.Default(), Server: surface.Server{Name: "shop"},
+	}
+}
+
+func state(s surface.Surface) *lockfile.State {
+	st := &lockfile.State{Exists: true, Digest: "sha256:base", Surface: s, PolicyOK: true, ServerOK: true}
+	st.Lock.Tools = map[string]*lockfile.ToolBlock{}
+	for _, t := range s.Tools {
+		st.Lock.Tools[t.Name] = &lockfile.ToolBlock{Block: lockfile.Block{Status: surface.Approved}, Identity: t.Binding.Identity(), Request: t.Binding.Request()}
+	}
+	return st
+}
+
+func makePlan(t testing.TB, before *lockfile.State, after surface.Surface) *plan.Plan {
+	t.Helper()
+	p, err := plan.New(plan.Params{Toolpack: "packs/billing", State: before, Result: &compiler.Result{Surface: after}})
+	require.NoError(t, err)
+	return p
+}
+
+// threeChanges adds a write and a read on a new host, changes a type, and
+// removes a tool.
+func threeChanges(t testing.TB) *plan.Plan {
+	order := tool("get_order", "GET", "api.billing.example", "/v1/orders", surface.Read)
+	changed := order
+	changed.InputSchema = json.RawMessage(`{"type":"object","properties":{"id":{"type":"integer"}},"additionalProperties":false}`)
+	refund := tool("create_refund", "POST", "api.billing.example", "/v1/refunds", surface.Write)
+	refund.Confirm, refund.Risk, refund.Toolsets = surface.Always, surface.High, []string{"write_ops"}
+	return makePlan(t,
+		state(shop(order, tool("list_taxes", "GET", "api.billing.example", "/v1/taxes", surface.Read), tool("get_plan", "GET", "api.billing.example", "/v1/plan", surface.Read))),
+		shop(refund, tool("list_invoices", "GET", "files.billing.example", "/v1/invoices", surface.Read), changed, tool("get_plan", "GET", "api.billing.example", "/v1/plan", surface.Read)))
+}
+
+func TestPlanGolden(t *testing.T) {
+	p := threeChanges(t)
+	base := shop(tool("get_plan", "GET", "api.billing.example", "/v1/plan", surface.Read))
+	tampered := state(base)
+	tampered.Surface.Tools = nil
+	tampered.Findings = []lockfile.Finding{{Kind: "tool", Name: "get_plan", Code: "digest.mismatch", Text: "approved/get_plan.json is not what was approved"}}
+	approvals := map[string]Approval{}
+	for _, c := range p.Changes {
+		approvals[c.Digest.After] = Approval{By: []string{"alice", "bob"}[:c.RequiredApprovals]}
+	}
+	removal := makePlan(t, state(shop(tool("a", "GET", "api.example", "/a", surface.Read), tool("b", "GET", "api.example", "/b", surface.Read))), shop(tool("a", "GET", "api.example", "/a", surface.Read)))
+	some := map[string]Approval{p.Changes[2].Digest.After: {By: []string{"alice"}}}
+	for _, tt := range []struct {
+		name string
+		p    *plan.Plan
+		opt  Options
+		want string
+	}{
+		{"three-changes.md", p, Options{}, "## 🛑 caskmcp plan: 3 of 4 changes need approval"},
+		{"some-approved.md", p, Options{Marker: "<!-- caskmcp:plan v=1 key=default -->", Head: "9f2c1e4b7a10aa", Base: "5d7710aa21c3", RunURL: "https://ci.example/1", PlanURL: "https://ci.example/2", Approvals: some}, "<!-- caskmcp:plan v=1 key=default -->"},
+		{"approved.md", p, Options{Approvals: approvals}, "## 🟢 caskmcp plan: approved, applies on merge"},
+		{"no-changes.md", makePlan(t, state(base), base), Options{}, "## ✅ caskmcp plan: no changes"},
+		{"removal.md", removal, Options{}, "## 🟢 caskmcp plan: 1 change, no approval needed"},
+		{"tampered.md", makePlan(t, tampered, base), Options{}, "## 🛑 caskmcp plan: the approved state was changed outside caskmcp"},
+		{"first-run.md", makePlan(t, &lockfile.State{}, base), Options{}, "## 🛑 caskmcp plan: 4 of 4 changes need approval"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := Plan(tt.p, tt.opt)
+			require.True(t, strings.HasPrefix(text, tt.want), text)
+			requireSafe(t, text)
+			golden(t, tt.name, text)
+		})
+	}
+}
+
+func TestDriftGolden(t *testing.T) {
+	old := tool("get_user", "GET", "api.example", "/users", surface.Read)
+	now := old
+	now.OutputSchema = json.RawMessage(`{"type":"object","properties":{"id":{"type":"string"},"total":{"type":"number"},"ssn":{"type":"string"}}}`)
+	c, err := plan.Compare(old, now)
+	require.NoError(t, err)
+	missing := plan.Change{Kind: plan.ToolKind, Name: "list_taxes", Request: "GET https://api.example/taxes", Actions: []string{"no-op"}, Reasons: []plan.Reason{{Code: "coverage.missing", Class: plan.Info, Text: "not seen this time"}}}
+	for _, tt := range []struct {
+		name string
+		r    *drift.Report
+		want string
+	}{
+		{"drift-blocks.md", &drift.Report{Changes: []plan.Change{c, missing}, Summary: drift.Summary{Block: 1, Info: 1, Unchanged: 4}, Blocks: true, Digest: "sha256:0123456789abcdef"}, "## 🛑 caskmcp drift: 1 blocking change"},
+		{"drift-none.md", &drift.Report{Summary: drift.Summary{Unchanged: 1}, Digest: "sha256:0123456789abcdef"}, "## ✅ caskmcp drift: none"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := Drift(tt.r)
+			require.True(t, strings.HasPrefix(text, tt.want), text)
+			requireSafe(t, text)
+			golden(t, tt.name, text)
+		})
+	}
+}
+
+// hostile strings must not leave the place they are put in.
+var hostile = []string{
+	"</code></details><h1>gotcha</h1>", "<img src=x onerror=alert(1)>", "![x](https://evil.example/p.png)", "[click](https://evil.example)",
+	"@octocat please approve", "@org/team", "#1", "https://evil.example", "www.evil.example", "see www.evil.example now", "a@evil.example",
+	"| a | b |", "\n\n# Heading\n\n", "```\nbreak out\n```", "~~~\nbreak\n~~~", "````", "`code`", "**bold** _it_ ~~s~~", "<!-- caskmcp:plan v=1 -->", "-->",
+	"::error::forged", "##[error]forged", "\x1b[31mred\x1b[0m", "\u202eevil\u202c", "zero\u200bwidth\ufeff", "\U000e0041\U000e0042", "\x00\x07\b", "a\r\nb", "a\u2028b\u2029c",
+	"&lt;script&gt;", "&#64;octocat", "\\@octocat", "$$x$$", ":tada:", "> quote", "- list", "1. list", "<details>", "</summary>", "<script>", "<svg/onload=x>", "javascript:alert(1)",
+	"_This comment is outdated_", "\ufe0f\ufe0e", "\u034f", strings.Repeat("`", 40), strings.Repeat("A", 5000), "\xff\xfe",
+}
+
+func hostilePlan(t testing.TB) *plan.Plan {
+	var after []surface.Tool
+	old := surface.Surface{Policy: policy.Policy{Rules: []policy.Rule{{Name: "x"}}}}
+	for i, h := range hostile {
+		h = strings.ToValidUTF8(h, "\ufffd")
+		quoted, err := json.Marshal(h)
+		require.NoError(t, err)
+		x := tool(fmt.Sprintf("%s%d", h, i), "GET", h+".example", "/"+h, surface.Read)
+		x.Title, x.Description, x.Effect, x.Risk = h, h, surface.Effect(h), surface.Risk(h)
+		x.InputSchema = json.RawMessage(fmt.Sprintf(`{"properties":{%s:{"enum":[%s],"description":%s}}}`, quoted, quoted, quoted))
+		x.Auth = &surface.Auth{Ref: h, Kind: h, Scopes: []string{h}}
+		x.Toolsets = []string{h}
+		after = append(after, x)
+		if i%2 == 0 {
+			was := x
+			was.Description, was.Auth = "harmless", nil
+			old.Tools = append(old.Tools, was)
+		}
+	}
+	st := state(old)
+	st.Findings = []lockfile.Finding{{Kind: hostile[0], Name: hostile[1], Code: hostile[2], Text: strings.Join(hostile[:20], "\n")}}
+	s := shop(after...)
+	s.Server.Instructions = strings.ToValidUTF8(strings.Join(hostile, " "), "")
+	s.Toolsets[0].Description = hostile[3]
+	p, err := plan.New(plan.Params{Toolpack: hostile[0], State: st, Result: &compiler.Result{Surface: s}, Notes: []plan.Note{{Code: hostile[4], Text: hostile[5], Hint: hostile[6]}}})
+	require.NoError(t, err)
+	return p
+}
+
+func TestHostileTextIsInert(t *testing.T) {
+	p := hostilePlan(t)
+	for budget := range map[int]bool{60_000: true, 1_000_000: true, 20_000: true, 3_000: true} {
+		text := Plan(p, Options{MaxBytes: budget, Marker: "<!-- caskmcp:plan v=1 -->"})
+		require.True(t, strings.HasPrefix(text, "<!-- caskmcp:plan v=1 -->\n## 🛑"))
+		requireSafe(t, text)
+	}
+	r := &drift.Report{Changes: p.Changes, Notes: p.Notes, Blocks: true}
+	requireSafe(t, Drift(r))
+}
+
+func TestLevels(t *testing.T) {
+	var before, after []surface.Tool
+	for i := range 1000 {
+		x := tool(fmt.Sprintf("tool_%04d", i), "GET", "api.example", fmt.Sprintf("/r%04d", i), surface.Read)
+		before = append(before, x)
+		x.Description += " And more."
+		after = append(after, x)
+	}
+	p := makePlan(t, state(shop(before...)), shop(after...))
+	text := Plan(p, Options{})
+	require.LessOrEqual(t, len(text), MaxBytes)
+	require.Contains(t, text, "shortened")
+	require.Contains(t, text, "800 more rows are left out")
+	require.Contains(t, text, "1000 to change")
+	requireSafe(t, text)
+	tiny := Plan(p, Options{MaxBytes: 2000})
+	require.Contains(t, tiny, "shortened")
+	require.NotContains(t, tiny, "### Needs approval")
+	requireSafe(t, tiny)
+	whole := Plan(p, Options{MaxBytes: 10 << 20})
+	require.NotContains(t, whole, "shortened")
+	require.Contains(t, whole, "tool_0999")
+
+	few := makePlan(t, state(shop(before[:250]...)), shop(after[:250]...))
+	for l := full; l < countsAndLinks; l++ {
+		require.Greater(t, len(renderPlan(few, Options{}, l, 1<<30)), len(renderPlan(few, Options{}, countsAndLinks, 1<<30)))
+	}
+}

@@ -1,0 +1,153 @@
+package comment
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tomallicino/caskmcp/compiler"
+	"github.com/tomallicino/caskmcp/plan"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+var (
+	tags       = regexp.MustCompile(`</?([a-zA-Z!][^\s>]*)[^>]*>`)
+	backticked = regexp.MustCompile("`[^`\n]*`")
+	codeTag    = regexp.MustCompile(`<code>[^<\n]*</code>`)
+	link       = regexp.MustCompile(`\[(Full plan|plan\.json|Full report)\]\(<https?://[^<>\s]*>\)`)
+)
+
+// requireSafe checks a comment as GitHub would read it: fences and tags are
+// balanced, no control or hidden character is in it, and outside of code there
+// is nothing that could be a link, a mention or markup of somebody else's.
+func requireSafe(t *testing.T, text string) {
+	t.Helper()
+	require.True(t, utf8.ValidString(text))
+	for _, r := range text {
+		require.False(t, r != '\n' && r != '\ufe0f' && plan.Hidden(r), "hidden character %U", r)
+	}
+	var outside []string
+	open := ""
+	for _, line := range strings.Split(text, "\n") {
+		run := line[:len(line)-len(strings.TrimLeft(line, "`"))]
+		switch {
+		case open == "" && len(run) >= 3:
+			open = run
+		case open != "" && len(run) >= len(open) && strings.Trim(line, "`") == "":
+			open = ""
+		case open == "":
+			outside = append(outside, line)
+		}
+	}
+	require.Empty(t, open, "a fence stays open")
+	body := strings.Join(outside, "\n")
+	body = strings.TrimPrefix(body, "<!-- caskmcp:plan v=1 -->\n")
+	body = strings.TrimPrefix(body, "<!-- caskmcp:plan v=1 key=default -->\n")
+
+	depth := map[string]int{}
+	for _, m := range tags.FindAllStringSubmatch(body, -1) {
+		name := m[1]
+		require.Contains(t, []string{"code", "details", "summary", "br", "https://ci.example/1", "https://ci.example/2"}, name)
+		if strings.HasPrefix(m[0], "</") {
+			depth[name]--
+		} else {
+			depth[name]++
+		}
+		require.GreaterOrEqual(t, depth[name], 0, "%s closed before it is opened", name)
+		require.LessOrEqual(t, depth[name], max(1, 1000*strings.Count("br https://ci.example/1", name)), "nested %s", name)
+	}
+	for _, name := range []string{"code", "details", "summary"} {
+		require.Zero(t, depth[name], name)
+	}
+	for _, code := range codeTag.FindAllString(body, -1) {
+		inner := strings.TrimSuffix(strings.TrimPrefix(code, "<code>"), "</code>")
+		require.NotRegexp(t, `[^&]#|[@|*_\[\]!$:<>\x60~\\"'+={}%^?]`, inner)
+		require.NotContains(t, strings.ToLower(inner), "www.")
+	}
+	rest := codeTag.ReplaceAllString(backticked.ReplaceAllString(link.ReplaceAllString(body, ""), ""), "")
+	require.NotContains(t, rest, "@")
+	require.NotContains(t, rest, "http")
+	require.NotContains(t, rest, "www")
+	require.NotContains(t, rest, "](")
+	require.NotContains(t, rest, "evil")
+	require.NotContains(t, rest, "<!--")
+	require.NotContains(t, rest, "octocat")
+}
+
+func TestEscape(t *testing.T) {
+	for in, want := range map[string]string{
+		"get_order":      "get&#95;order",
+		"a b-c.d,e/f;()": "a b-c.d,e/f;()",
+		"<b>|`@":         "&#60;b&#62;&#124;&#96;&#64;",
+		"a\nb":           "a&#92;u&#123;000A&#125;b",
+		"\u202e":         "&#92;u&#123;202E&#125;",
+		"größe 日本":       "größe 日本",
+		"www.evil.com":   "www&#46;evil.com",
+		"\xff":           "&#92;u&#123;FFFD&#125;",
+	} {
+		require.Equal(t, want, escape(in))
+	}
+	require.Equal(t, "<code>"+strings.Repeat("ä", maxInline)+"…</code>", inline(strings.Repeat("ä", 500)))
+}
+
+func TestFenceIsLongerThanItsContent(t *testing.T) {
+	require.Equal(t, "`````diff\n+ ````\n`````\n", fence("diff", []string{"+ ````"}))
+	require.Equal(t, "```diff\n+ a\\u{000A}b\n```\n", fence("diff", []string{"+ a\nb"}))
+}
+
+// FuzzPlan renders plans whose every string is arbitrary.
+func FuzzPlan(f *testing.F) {
+	for i, h := range hostile {
+		f.Add(h, hostile[(i+7)%len(hostile)], uint16(i*1000))
+	}
+	f.Fuzz(func(t *testing.T, a, b string, budget uint16) {
+		a, b = strings.ToValidUTF8(a, "?"), strings.ToValidUTF8(b, "?")
+		key, err := json.Marshal(b)
+		require.NoError(t, err)
+		x := tool("x"+a, "GET", b, "/"+a, surface.Read)
+		x.Description, x.Risk = b, surface.Risk(a)
+		x.OutputSchema = json.RawMessage(`{"properties":{` + string(key) + `:{"description":` + string(key) + `}}}`)
+		y := tool("y"+b, "GET", a, "/y"+b, surface.Effect(b))
+		z := y
+		z.Description = a + b
+		p, err := plan.New(plan.Params{
+			Toolpack: a, State: state(surface.Surface{Tools: []surface.Tool{y}}), Result: &compiler.Result{Surface: shop(x, z)}, Notes: []plan.Note{{Code: a, Text: b, Hint: a}},
+		})
+		if err != nil {
+			t.Skip(err)
+		}
+		limit := max(3000, int(budget))
+		text := Plan(p, Options{MaxBytes: limit})
+		require.LessOrEqual(t, len(text), limit)
+		require.True(t, strings.HasPrefix(text, "## "))
+		fuzzSafe(t, text)
+	})
+}
+
+// fuzzSafe is requireSafe without the words that a fuzzer may spell.
+func fuzzSafe(t *testing.T, text string) {
+	t.Helper()
+	requireSafe(t, strings.NewReplacer("evil", "e", "octocat", "o").Replace(text))
+}
+
+func BenchmarkPlan(b *testing.B) {
+	var before, after []surface.Tool
+	for i := range 1000 {
+		x := tool("tool_"+string(rune('a'+i%26))+strings.Repeat("x", i%7)+"_"+itoa(i), "GET", "api.example", "/r"+itoa(i), surface.Read)
+		before = append(before, x)
+		x.Description += " And more."
+		x.InputSchema = json.RawMessage(`{"type":"object","properties":{"id":{"type":"integer"}},"additionalProperties":false}`)
+		after = append(after, x)
+	}
+	p := makePlan(b, state(shop(before...)), shop(after...))
+	require.Len(b, p.Changes, 1000)
+	for b.Loop() {
+		require.LessOrEqual(b, len(Plan(p, Options{})), MaxBytes)
+	}
+}
+
+func itoa(i int) string { doc, _ := json.Marshal(i); return string(doc) }
