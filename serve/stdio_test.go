@@ -101,6 +101,7 @@ func TestDrainIsBounded(t *testing.T) {
 			b := newBlocking(t)
 			srv := blockingServer(t, b, 10*time.Millisecond)
 			toServer, in := io.Pipe()
+			defer func() { _ = in.Close() }()
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			done := make(chan error)
@@ -239,6 +240,20 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	clients.Wait()
 	srv.Close()
 	up.CloseClientConnections()
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before }, 10*time.Second, 10*time.Millisecond)
+	for range 1000 {
+		if runtime.NumGoroutine() <= before {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	require.LessOrEqual(t, runtime.NumGoroutine(), before, "%s", stacks{})
 	require.EqualValues(t, 200, up.hits.Load())
+}
+
+// stacks writes what every goroutine is doing.
+type stacks struct{}
+
+func (stacks) String() string {
+	b := make([]byte, 1<<20)
+	return string(b[:runtime.Stack(b, true)])
 }
