@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/stretchr/testify/require"
 )
@@ -27,6 +28,7 @@ import (
 // testdata/record tells how the captures were made.
 
 func TestPrometheus(t *testing.T) {
+	t.Parallel()
 	program := installed(t, "apt-get install prometheus", "prometheus")
 	const addr = "127.0.0.1:19090" // as recorded, and so as approved
 	config := filepath.Join(t.TempDir(), "prometheus.yml")
@@ -58,11 +60,15 @@ func TestPrometheus(t *testing.T) {
 	require.Equal(t, "up", answer.Data.Result[0].Metric["__name__"])
 
 	require.Contains(t, s.refused(s.tool("GET", "/api/v1/query"), map[string]any{"query": "sum("}), "400")
-	require.Contains(t, s.refused(values, map[string]any{s.pathArgument(values, 0): "../status/config"}), "")
-	require.Contains(t, s.refused(s.tool("POST", "/-/reload"), nil), "confirm")
+	require.Contains(t, s.refused(values, map[string]any{s.pathArgument(values, 0): "../status/config"}), "Nothing was sent")
+	reload := s.tool("POST", "/-/reload")
+	require.Contains(t, s.refused(reload, nil), "confirm")
+	require.NotContains(t, s.listed("readonly"), reload.Name)
+	require.Contains(t, s.listed("readonly"), values.Name)
 }
 
 func TestVerdaccio(t *testing.T) {
+	t.Parallel()
 	program := installed(t, "npm install --prefix testdata/record/verdaccio --ignore-scripts", "verdaccio",
 		filepath.Join("..", "..", "testdata", "record", "verdaccio", "node_modules", ".bin", "verdaccio"))
 	const addr = "127.0.0.1:14873" // as recorded, and so as approved
@@ -74,27 +80,26 @@ func TestVerdaccio(t *testing.T) {
 		"log: {type: stdout, format: pretty, level: error}",
 	}, "\n")), 0o644))
 	start(t, addr, "/-/ping", exec.Command(program, "--config", config, "--listen", addr))
-	publish(t, "http://"+addr, "teapot", "3.1.4")
-	publish(t, "http://"+addr, "@crockery/teacup", "2.7.1")
-	s := approveAndServe(t, "verdaccio")
+	token := publish(t, "http://"+addr, "teapot", "3.1.4")
+	s := approveAndServe(t, "verdaccio", "CASKMCP_VERDACCIO_TOKEN="+token)
 
-	// Word-like ids that no recording had: what was inferred holds for others.
+	// A word-like id that no recording had: what was inferred holds for others.
 	get := s.tool("GET", "/{}")
-	for pkg, version := range map[string]string{"teapot": "3.1.4", "@crockery/teacup": "2.7.1"} {
-		var doc struct {
-			Name string            `json:"name"`
-			Tags map[string]string `json:"dist-tags"`
-		}
-		s.call(get, map[string]any{s.pathArgument(get, 0): pkg}, &doc)
-		require.Equal(t, pkg, doc.Name)
-		require.Equal(t, map[string]string{"latest": version}, doc.Tags)
+	var doc struct {
+		Name string            `json:"name"`
+		Tags map[string]string `json:"dist-tags"`
 	}
+	s.call(get, map[string]any{s.pathArgument(get, 0): "teapot"}, &doc)
+	require.Equal(t, "teapot", doc.Name)
+	require.Equal(t, map[string]string{"latest": "3.1.4"}, doc.Tags)
+
 	tags := s.tool("GET", "/-/package/{}/dist-tags")
 	var latest map[string]string
 	s.call(tags, map[string]any{s.pathArgument(tags, 0): "teapot"}, &latest)
 	require.Equal(t, map[string]string{"latest": "3.1.4"}, latest)
 
 	require.Contains(t, s.refused(get, map[string]any{s.pathArgument(get, 0): "no-such-package"}), "404")
+	require.Contains(t, s.refused(get, map[string]any{s.pathArgument(get, 0): "-/whoami"}), "Nothing was sent")
 	drop := s.tool("DELETE", "/-/package/{}/dist-tags/{}")
 	require.Contains(t, s.refused(drop, map[string]any{s.pathArgument(drop, 0): "teapot", s.pathArgument(drop, 1): "latest"}), "confirm")
 }
@@ -155,8 +160,8 @@ func start(t *testing.T, addr, path string, cmd *exec.Cmd) {
 }
 
 // publish makes an account of its own and publishes an empty package, as
-// "npm publish" does.
-func publish(t *testing.T, base, pkg, version string) {
+// "npm publish" does. It returns the account's token.
+func publish(t *testing.T, base, pkg, version string) string {
 	send := func(token, path string, body any) []byte {
 		doc, err := json.Marshal(body)
 		require.NoError(t, err)
@@ -174,12 +179,12 @@ func publish(t *testing.T, base, pkg, version string) {
 		require.Equal(t, http.StatusCreated, r.StatusCode, "%s", answer)
 		return answer
 	}
-	user := "publisher-of-" + strings.NewReplacer("@", "", "/", "-").Replace(pkg)
+	const user = "potter"
 	var account struct{ Token string }
 	require.NoError(t, json.Unmarshal(send("", "/-/user/org.couchdb.user:"+user,
 		map[string]any{"name": user, "password": "correct-horse-battery"}), &account))
-	file := filepath.Base(pkg) + "-" + version + ".tgz"
-	send(account.Token, "/"+strings.Replace(pkg, "/", "%2f", 1), map[string]any{
+	file := pkg + "-" + version + ".tgz"
+	send(account.Token, "/"+pkg, map[string]any{
 		"_id": pkg, "name": pkg, "dist-tags": map[string]string{"latest": version},
 		"versions": map[string]any{version: map[string]any{
 			"name": pkg, "version": version, "dist": map[string]string{"tarball": base + "/" + pkg + "/-/" + file},
@@ -188,12 +193,15 @@ func publish(t *testing.T, base, pkg, version string) {
 			"content_type": "application/octet-stream", "data": base64.StdEncoding.EncodeToString([]byte("empty")), "length": 5,
 		}},
 	})
+	return account.Token
 }
 
 // served is a surface that was approved and is served by a process of its own
 // to a real MCP client.
 type served struct {
 	t      *testing.T
+	dir    string // the repository
+	name   string // of the toolpack
 	client *client.Client
 	tools  map[string]approvedTool // by method and template, "GET /orders/{}"
 }
@@ -207,21 +215,22 @@ type approvedTool struct {
 }
 
 // approveAndServe compiles the capture called name in an empty repository,
-// approves and applies all of it, and serves it over stdio.
-func approveAndServe(t *testing.T, name string) *served {
+// approves and applies all of it, and serves it over stdio with env.
+func approveAndServe(t *testing.T, name string, env ...string) *served {
 	e, out, _ := testEnv(t)
 	takeCapture(t, e, name)
 	must(t, e, exitOK, "compile", "--name", name)
 	must(t, e, exitChanges, "plan", "--detailed-exitcode")
 	require.Contains(t, out.String(), "to add, 0 to change, 0 to replace, 0 to remove")
 	must(t, e, exitGate, "check")
-	must(t, e, exitOK, "approve", "--all", "--reason", "reviewed")
+	must(t, e, exitOK, "approve", "tool", "--all", "--reason", "reviewed")
 	must(t, e, exitOK, "apply")
 	must(t, e, exitOK, "check")
 	must(t, e, exitOK, "plan", "--detailed-exitcode")
 
-	s := &served{t: t, tools: approvedTools(t, filepath.Join(e.Dir, ".caskmcp", "toolpacks", name, "lockfile", "approved"))}
-	s.client = connect(t, e.Dir, "serve", "--toolpack", name)
+	s := &served{t: t, dir: e.Dir, name: name, tools: approvedTools(t, filepath.Join(e.Dir, ".caskmcp", "toolpacks", name, "lockfile", "approved"))}
+	// The operator toolset has all tools, the default one only reads.
+	s.client = connect(t, e.Dir, env, "serve", "--toolpack", name, "--toolset", "operator")
 	return s
 }
 
@@ -265,10 +274,15 @@ func unnamed(template string) string {
 }
 
 // connect starts caskmcp in dir as an MCP client would and shakes hands.
-func connect(t *testing.T, dir string, args ...string) *client.Client {
+func connect(t *testing.T, dir string, env []string, args ...string) *client.Client {
 	program, err := exec.LookPath("caskmcp") // this test binary: TestMain put it there
 	require.NoError(t, err)
-	c, err := client.NewStdioMCPClientWithOptions(program, nil, args)
+	c, err := client.NewStdioMCPClientWithOptions(program, env, args, transport.WithCommandFunc(
+		func(ctx context.Context, name string, env, args []string) (*exec.Cmd, error) {
+			cmd := exec.CommandContext(ctx, name, args...)
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+			return cmd, nil
+		}), transport.WithCommandStderrWriter(t.Output()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	hello := mcp.InitializeRequest{}
@@ -285,6 +299,18 @@ func (s *served) tool(method, template string) approvedTool {
 	tool, ok := s.tools[method+" "+template]
 	require.True(s.t, ok, "no tool is %s %s", method, template)
 	return tool
+}
+
+// listed are the names that a client of one toolset sees.
+func (s *served) listed(toolset string) []string {
+	s.t.Helper()
+	list, err := connect(s.t, s.dir, nil, "serve", "--toolpack", s.name, "--toolset", toolset).ListTools(s.t.Context(), mcp.ListToolsRequest{})
+	require.NoError(s.t, err)
+	var names []string
+	for _, tool := range list.Tools {
+		names = append(names, tool.Name)
+	}
+	return names
 }
 
 // pathArgument is the name of the n-th parameter in the tool's path.
@@ -319,7 +345,10 @@ func (s *served) send(tool approvedTool, args map[string]any) *mcp.CallToolResul
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
 	defer cancel()
 	req := mcp.CallToolRequest{}
-	req.Params.Name, req.Params.Arguments = tool.Name, args
+	req.Params.Name, req.Params.Arguments = tool.Name, map[string]any{}
+	if args != nil {
+		req.Params.Arguments = args
+	}
 	r, err := s.client.CallTool(ctx, req)
 	require.NoError(s.t, err)
 	return r
