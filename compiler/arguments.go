@@ -346,6 +346,7 @@ func (in *inputs) schemaDocument() (json.RawMessage, error) {
 	if len(required) > 0 {
 		doc["required"] = required
 	}
+	liftDefinitions(doc)
 	return canonical.JSON(doc)
 }
 

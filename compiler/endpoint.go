@@ -54,6 +54,8 @@ type endpoint struct {
 	base string
 	// shared says that another method does the same to the same path.
 	shared bool
+	// hosts says that the surface has more than one host.
+	hosts bool
 	// mirror says that this POST reads what a GET of the same path reads.
 	mirror bool
 }

@@ -305,6 +305,7 @@ func (e *endpoint) pathCandidates(add func(...string)) {
 	if e.shared {
 		add(append(append([]string{verb}, base...), "by", strings.ToLower(e.key.method))...)
 	}
+	host := nameWords(strings.Split(e.key.host, ".")[0])
 	for _, extra := range n.left {
 		add(slices.Concat([]string{verb}, extra, base)...)
 	}
@@ -313,11 +314,12 @@ func (e *endpoint) pathCandidates(add func(...string)) {
 		slices.Reverse(longer)
 		add(slices.Concat([]string{verb}, slices.Concat(longer...), base)...)
 	}
+	if e.hosts {
+		add(slices.Concat([]string{verb}, host, base)...)
+	}
 	if n.item {
 		add(append(append([]string{verb}, base...), "by", holeWord(e))...)
 	}
-	host := nameWords(strings.Split(e.key.host, ".")[0])
-	add(slices.Concat([]string{verb}, host, base)...)
 	add(slices.Concat([]string{verb}, nameWords(e.key.host), base)...)
 	add(slices.Concat([]string{verb}, base, []string{e.key.scheme, itoa(e.key.port)})...)
 }
@@ -360,13 +362,15 @@ func allocate(eps []*endpoint, prior surface.Prior) {
 	for _, p := range prior.Entries {
 		taken[p.Name] = !gone[p.Name]
 	}
-	alike := map[string]int{}
+	alike, hosts := map[string]int{}, map[string]bool{}
 	for _, e := range eps {
 		alike[e.spoken()]++
+		hosts[e.key.host] = true
 	}
 	var waiting []*wish
 	for _, e := range eps {
 		e.shared = alike[e.spoken()] > 1 && e.key.method != "GET"
+		e.hosts = len(hosts) > 1
 		if e.prior != nil {
 			e.name, e.base = e.prior.Name, e.prior.Name
 			if !renamed(e.prior) {

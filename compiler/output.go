@@ -33,6 +33,7 @@ func outputOf(e *endpoint) (output, error) {
 		if !describesObject(doc) {
 			out.result = resultKey
 			doc = map[string]any{"type": "object", "properties": map[string]any{resultKey: doc}, "required": []any{resultKey}}
+			liftDefinitions(doc)
 		}
 	case shape == nil || shape.Total() == 0:
 		return out, nil

@@ -241,7 +241,7 @@ func contradictInput(obs []capture.Observation, approved surface.Tool, add repor
 		if required[a.Name] && a.In != surface.InPath && a.In != surface.InHeader && count == 0 && total >= 3 {
 			add("input.removed", path, fmt.Sprintf("none of %d successful calls sent the required argument", total))
 		}
-		for _, c := range schema.Conflicts(properties[a.Name], spelled(a, properties[a.Name], shape)) {
+		for _, c := range schema.Conflicts(properties[a.Name], spelled(a, approved.Binding.Encoding, properties[a.Name], shape)) {
 			if c.Contradicts {
 				add("input."+c.Code, path+c.Path, c.Text)
 			}
@@ -292,9 +292,11 @@ func sent(good []capture.Observation, body *schema.Shape, a surface.Argument) (*
 }
 
 // spelled is the shape of text as the schema reads it: where strings are
-// allowed, "12" is a string too, and an array travels as its items.
-func spelled(a surface.Argument, doc json.RawMessage, s *schema.Shape) *schema.Shape {
-	if a.In != surface.InQuery || s == nil {
+// allowed, "12" is a string too, and an array travels as its items, so nothing
+// can contradict them.
+func spelled(a surface.Argument, encoding string, doc json.RawMessage, s *schema.Shape) *schema.Shape {
+	text := a.In == surface.InQuery || a.In == surface.InBody && !isJSON(encoding)
+	if !text || s == nil {
 		return s
 	}
 	var node struct {
@@ -303,11 +305,7 @@ func spelled(a surface.Argument, doc json.RawMessage, s *schema.Shape) *schema.S
 	if json.Unmarshal(doc, &node) != nil {
 		return nil
 	}
-	types := fmt.Sprint(node.Type)
-	switch {
-	case strings.Contains(types, "string"):
-		return nil
-	case strings.Contains(types, "array"):
+	if types := fmt.Sprint(node.Type); strings.Contains(types, "string") || strings.Contains(types, "array") {
 		return nil
 	}
 	return s
