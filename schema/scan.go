@@ -1,10 +1,6 @@
 package schema
 
-import (
-	"encoding/json"
-	"fmt"
-	"unicode/utf8"
-)
+import "fmt"
 
 // maxNesting is how deep ObserveJSON follows a text; encoding/json's own
 // limit is 10000.
@@ -119,32 +115,6 @@ func (w *walker) array(s *Shape, key string, i, depth int) int {
 		}
 	}
 	return i + 1
-}
-
-// unquote returns the value of a valid JSON string. It shares the text's
-// memory where it can.
-func unquote(quoted string) string {
-	plain := quoted[1 : len(quoted)-1]
-	ascii := true
-	for i := range len(plain) {
-		if plain[i] == '\\' {
-			return decode(quoted)
-		}
-		if plain[i] >= utf8.RuneSelf {
-			ascii = false
-		}
-	}
-	if ascii || utf8.ValidString(plain) {
-		return plain
-	}
-	return decode(quoted)
-}
-
-func decode(quoted string) string {
-	var v string
-	// The string is valid, so this cannot fail.
-	_ = json.Unmarshal([]byte(quoted), &v)
-	return v
 }
 
 func skipSpace(t string, i int) int {
