@@ -3,6 +3,7 @@ package openapi
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -145,6 +146,18 @@ func (w *contractWriter) responses(t surface.Tool) (map[string]response, error) 
 	schema, err := decodeSchema(t.OutputSchema)
 	if err != nil {
 		return nil, err
+	}
+	if wrapped := t.Binding.Result; wrapped != "" {
+		// The agent gets the body under a key; the API sends it as it is.
+		properties, _ := schema["properties"].(map[string]any)
+		body, _ := properties[wrapped].(map[string]any)
+		if body = maps.Clone(body); body == nil {
+			body = map[string]any{}
+		}
+		if defs, ok := schema["$defs"]; ok {
+			body["$defs"] = defs
+		}
+		schema = body
 	}
 	h := &hoister{root: schema, prefix: t.Name + ".output.", schemas: w.schemas, names: map[string]string{}}
 	accept, _, _ := strings.Cut(cmp.Or(t.Binding.Accept, "application/json"), ",")

@@ -144,11 +144,14 @@ func contractSurface() surface.Surface {
 		surface.Argument{Name: "fields", In: surface.InQuery, Key: "fields[]", Style: "comma"},
 		surface.Argument{Name: "language", In: surface.InHeader, Key: "X-Language"})
 	search.Binding.Fixed = []surface.Fixed{{In: surface.InQuery, Key: "version", Value: json.RawMessage(`2`)}}
+	list := tool("list_users", "GET", "api.example.com", "/users")
+	list.Binding.Result = "result"
+	list.OutputSchema = json.RawMessage(`{"type":"object","required":["result"],"properties":{"result":{"type":"array","items":{"$ref":"#/$defs/User"}}},"$defs":{"User":{"type":"object"}}}`)
 	put := tool("replace_note", "PUT", "api.example.com", "/notes/{note_id}.md", path("note_id", "note_id"), surface.Argument{Name: "text", In: surface.InBody})
 	put.Binding.Encoding, put.Effect, put.Confirm = "text/plain", surface.Write, surface.Always
 	s := surface.Surface{
 		Toolsets: []surface.Toolset{{Name: "readonly", Description: "Tools that only read."}},
-		Tools:    []surface.Tool{search, otherHost, getUser, deleteUser, put},
+		Tools:    []surface.Tool{search, otherHost, getUser, deleteUser, put, list},
 	}
 	for _, name := range []string{"list_repos", "get_repo", "star_repo"} {
 		g := tool(name, "POST", "api.example.com", "/graphql", surface.Argument{Name: "id", In: surface.InBody, Key: "variables"})

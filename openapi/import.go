@@ -19,8 +19,8 @@ type ImportOptions struct {
 	Name string
 	// Hosts is the allow-list: "host", "host:port", "*.host", or an origin.
 	// Operations of other hosts are skipped. Where the document names no
-	// server, the only host without a wildcard is the server: by https, or by
-	// http on loopback, unless an origin says it.
+	// server, or one whose host has variables, the only host without a wildcard
+	// is the server: by https, or by http on loopback, unless an origin says it.
 	Hosts []string
 	// Server is an absolute http or https URL. It is the base of relative
 	// server URLs and replaces the origin of the document's own servers; one

@@ -91,15 +91,15 @@ func TestImportServers(t *testing.T) {
 		opt           ImportOptions
 		want          string // origin and path, or the error
 	}{
-		{"none", "", ImportOptions{}, "pass --server URL"},
-		{"relative", relative, ImportOptions{}, "pass --server URL"},
+		{"none", "", ImportOptions{}, "-a https://api.example.com"},
+		{"relative", relative, ImportOptions{}, "-a https://api.example.com"},
 		{"relative, host", relative, ImportOptions{Hosts: []string{"x.example"}}, "https://x.example/v1/a/{id}"},
 		{"relative, host and port", relative, ImportOptions{Hosts: []string{"x.example:8443"}}, "https://x.example:8443/v1/a/{id}"},
 		{"relative, origin", relative, ImportOptions{Hosts: []string{"http://x.example"}}, "http://x.example/v1/a/{id}"},
 		{"relative, loopback", relative, ImportOptions{Hosts: []string{"localhost:9090"}}, "http://localhost:9090/v1/a/{id}"},
 		{"relative, IPv6", relative, ImportOptions{Hosts: []string{"::1"}}, "http://[::1]/v1/a/{id}"},
-		{"relative, two hosts", relative, ImportOptions{Hosts: []string{"x.example", "y.example"}}, "pass --server URL"},
-		{"relative, wildcard", relative, ImportOptions{Hosts: []string{"*.example"}}, "pass --server URL"},
+		{"relative, two hosts", relative, ImportOptions{Hosts: []string{"x.example", "y.example"}}, "-a https://api.example.com"},
+		{"relative, wildcard", relative, ImportOptions{Hosts: []string{"*.example"}}, "-a https://api.example.com"},
 		{"none, server", "", ImportOptions{Server: "https://x.example/base/"}, "https://x.example/base/a/{id}"},
 		{"relative, server", relative, ImportOptions{Server: "http://x.example:81"}, "http://x.example:81/v1/a/{id}"},
 		{"absolute", absoluteURL, ImportOptions{}, "https://a.example/v1/a/{id}"},
@@ -114,7 +114,11 @@ func TestImportServers(t *testing.T) {
 		{"user", `"servers":[{"url":"https://me:pw@a.example"}],`, ImportOptions{}, "must not hold a user name"},
 		{"websocket", `"servers":[{"url":"wss://a.example"}],`, ImportOptions{}, "not http or https"},
 		{"port", `"servers":[{"url":"https://a.example:99999"}],`, ImportOptions{}, "is not valid"},
-		{"no default", `"servers":[{"url":"https://{h}.example"}],`, ImportOptions{}, "pass --server URL"},
+		{"no default", `"servers":[{"url":"https://{h}.example"}],`, ImportOptions{}, "-a https://api.example.com"},
+		{"no default, host", `"servers":[{"url":"https://{h}.example/v1"}],`, ImportOptions{Hosts: []string{"acme.example"}}, "https://acme.example/v1/a/{id}"},
+		{"tenant, host", `"servers":[{"url":"https://{h}.example/v1","variables":{"h":{"default":"you"}}}],`, ImportOptions{Hosts: []string{"acme.example"}}, "https://acme.example/v1/a/{id}"},
+		{"tenant, no host", `"servers":[{"url":"https://{h}.example/v1","variables":{"h":{"default":"you"}}}],`, ImportOptions{}, "https://you.example/v1/a/{id}"},
+		{"no default in the path", `"servers":[{"url":"https://a.example/{v}"}],`, ImportOptions{}, "has a variable without a default"},
 		{"bad server option", "", ImportOptions{Server: "x.example"}, "want an absolute http or https URL"},
 		{"bad host option", "", ImportOptions{Hosts: []string{"x.example/path"}}, `want "host"`},
 	} {

@@ -154,7 +154,7 @@ func (s *servers) pick(lists ...any) (server, error) {
 
 // one reads a Server Object. own says that it is not the document's.
 func (s *servers) one(entry any, own bool) (server, error) {
-	text, err := expand(entry)
+	text, tenant, err := expand(entry)
 	if err != nil {
 		return server{}, err
 	}
@@ -168,7 +168,12 @@ func (s *servers) one(entry any, own bool) (server, error) {
 	switch {
 	case u.Scheme != "" && !absolute(u):
 		return server{}, fmt.Errorf("the server URL %q is not http or https", clip(text, 200))
+	case tenant && s.override == nil && s.fallback != nil:
+		return server{*s.fallback, basePath(u)}, nil
 	case absolute(u) && (s.override == nil || own):
+		if strings.Contains(u.Host, unset) {
+			return server{}, fmt.Errorf(`%w: %q has a variable without a default; pass the origin, as in "-a https://api.example.com"`, ErrNoServer, clip(text, 200))
+		}
 		return fromURL(u)
 	case s.override != nil:
 		out := *s.override
@@ -179,16 +184,21 @@ func (s *servers) one(entry any, own bool) (server, error) {
 	case s.fallback != nil:
 		return server{*s.fallback, basePath(u)}, nil
 	}
-	return server{}, fmt.Errorf("%w; pass --server URL (or one host with -a HOST)", ErrNoServer)
+	return server{}, fmt.Errorf(`%w; pass the origin that serves the API, as in "-a https://api.example.com"`, ErrNoServer)
 }
 
-// expand replaces server variables by their defaults.
-func expand(entry any) (string, error) {
+// unset stands for a variable of a host that has no default.
+const unset = "caskmcp-unset"
+
+// expand replaces server variables by their defaults. tenant says that the
+// host has a variable, so that it is for the options to say which host it is.
+func expand(entry any) (text string, tenant bool, err error) {
 	m, _ := entry.(map[string]any)
 	text, ok := m["url"].(string)
 	if !ok {
-		return "", errors.New("a server has no URL")
+		return "", false, errors.New("a server has no URL")
 	}
+	authority := authorityOf(text)
 	variables, _ := m["variables"].(map[string]any)
 	for _, name := range sortedKeys(variables) {
 		v, _ := variables[name].(map[string]any)
@@ -196,12 +206,27 @@ func expand(entry any) (string, error) {
 		if values, _ := v["enum"].([]any); v["default"] == nil && len(values) > 0 {
 			value = scalar(values[0])
 		}
-		text = strings.ReplaceAll(text, "{"+name+"}", value)
+		if value != "" || v["default"] != nil {
+			text = strings.ReplaceAll(text, "{"+name+"}", value)
+		}
 	}
+	expanded := authorityOf(text)
+	text = strings.Replace(text, expanded, pathVariable.ReplaceAllString(expanded, unset), 1)
 	if strings.ContainsAny(text, "{}") {
-		return "", fmt.Errorf("the server URL %q has a variable without a default; pass --server URL", clip(text, 200))
+		return "", false, fmt.Errorf("the server URL %q has a variable without a default", clip(text, 200))
 	}
-	return strings.TrimSpace(text), nil
+	return strings.TrimSpace(text), strings.Contains(authority, "{"), nil
+}
+
+// authorityOf is what stands between "//" and the path, which url.Parse does
+// not find while variables are in it.
+func authorityOf(text string) string {
+	_, rest, ok := strings.Cut(text, "//")
+	if !ok {
+		return ""
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	return authority
 }
 
 func fromURL(u *url.URL) (server, error) {
