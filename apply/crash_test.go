@@ -151,7 +151,7 @@ func TestKill(t *testing.T) {
 	for _, writers := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d writers", writers), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "lockfile")
-			kills, torn, lost := full(25, 500)/writers, 0, 0
+			kills, torn, lost := full(20, 500)/writers, 0, 0
 			for range kills {
 				var running []func() int
 				for range writers {

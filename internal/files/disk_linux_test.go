@@ -68,7 +68,22 @@ func TestFailureLeavesTheOldFiles(t *testing.T) {
 		mount(t, "-o", "remount,bind,ro", sub)
 		require.ErrorContains(t, files.WriteAll(dir, changes(3)), "read-only")
 		unchanged(t)
+
+		// What cannot be foreseen, a removal that fails, comes after the
+		// changes are in force: readers have the journal, the next run ends.
+		late := []files.Change{{Path: "a", Data: []byte("old")}, {Path: "sub/d", Remove: true}}
 		require.NoError(t, exec.Command("umount", sub).Run())
+		require.NoError(t, os.WriteFile(filepath.Join(sub, "d"), []byte("old"), 0o644))
+		mount(t, "--bind", sub, sub)
+		mount(t, "-o", "remount,bind,ro", sub)
+		require.ErrorIs(t, files.WriteAll(dir, late), files.ErrUnfinished)
+		journal, err := files.ReadJournal(os.DirFS(dir))
+		require.NoError(t, err)
+		require.Len(t, journal, 2)
+		require.ErrorContains(t, files.Recover(dir), "read-only")
+		require.NoError(t, exec.Command("umount", sub).Run())
+		require.NoError(t, files.Recover(dir))
+		unchanged(t)
 	})
 	t.Run("read-only disk", func(t *testing.T) {
 		mount(t, "-o", "remount,ro", dir)
