@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"slices"
 	"sort"
 	"strings"
 )
@@ -59,8 +60,7 @@ func patterns(values []string) map[string][]string {
 	c := colons{map[string]bool{}, map[string]int{}}
 	for _, v := range values {
 		if head, tail, ok := cutLast(v, ":"); ok {
-			c.heads[head] = true
-			c.tails[tail]++
+			c.add(head, tail)
 		}
 	}
 	for _, v := range values {
@@ -103,10 +103,23 @@ type colons struct {
 	tails map[string]int
 }
 
+// add counts a value; a placeholder stands for at least two.
+func (c colons) add(head, tail string) {
+	c.heads[head] = true
+	c.tails[tail]++
+	if isPlaceholder(head) {
+		c.heads["{}"] = true
+		c.tails[tail]++
+	}
+	if isPlaceholder(tail) {
+		c.tails["{}"]++
+	}
+}
+
 // patternOf is the pattern that one value among others suggests.
 func patternOf(v string, c colons) string {
-	if erased := eraseSegment(v); erased != v && erased != "{}" {
-		return erased
+	if strings.Contains(v, ";") && isPlaceholder(v) { // matrix parameters
+		return eraseSegment(v)
 	}
 	if i := strings.IndexByte(v, '('); i > 0 && strings.HasSuffix(v, ")") && letters(v[:i]) {
 		if strings.HasPrefix(v[i+1:], "'") && strings.HasSuffix(v, "')") {
@@ -148,11 +161,12 @@ func dissolveExtensions(groups map[string][]string) {
 	}
 	plain, some := groups["{}"]
 	dotted := false
+	sealed := func(s string) bool { return slices.ContainsFunc(groups[s], isPlaceholder) }
 	for _, v := range plain {
 		dotted = dotted || strings.Contains(v, ".")
 	}
 	for _, s := range exts {
-		if len(exts) > 2 || some && (len(groups[s]) < 2 || dotted) {
+		if len(exts) > 2 || some && (len(groups[s]) < 2 && !sealed(s) || dotted) {
 			groups["{}"] = append(groups["{}"], groups[s]...)
 			delete(groups, s)
 		}

@@ -1,22 +1,34 @@
 package compiler
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"strings"
 )
 
 // wordForm is what a segment's text says, whatever its place.
 type wordForm struct {
-	form   form
-	word   string  // routeWord
-	weight float64 // of word
+	form form
+	word string // routeWord
 }
+
+// known says that the text is certainly a word of routes, common that most
+// APIs have it.
+func (l wordForm) known() bool {
+	switch l.word {
+	case "word: known", "word: other number known", "word: parts common":
+		return true
+	}
+	return l.common()
+}
+
+func (l wordForm) common() bool { return l.word == "word: everywhere" || l.word == "word: common" }
 
 func (in *inference) look(segment string) wordForm {
 	l, ok := in.lexical[segment]
 	if !ok {
 		l = wordForm{form: formOf(segment), word: routeWord(text(segment))}
-		l.weight = weights[l.word]
 		in.lexical[segment] = l
 	}
 	return l
@@ -32,7 +44,7 @@ func (in *inference) mask(segment string) string {
 	if !l.form.weak() || in.settled[segment] {
 		return "{}"
 	}
-	if l.weight > -1 && !plural(segment) && l.form != formUnderscore && l.form != formSymbol && l.form != formVersion {
+	if l.word == "" && !plural(segment) && l.form != formMarked && l.form != formSymbol && l.form != formVersion {
 		return "{}"
 	}
 	return segment
@@ -63,7 +75,7 @@ func (in *inference) place(n *node, parents []string, g *guide) *place {
 			p.rivals = append(p.rivals, v)
 			continue
 		}
-		if l := in.look(v); l.weight > -3 || !l.form.weak() {
+		if l := in.look(v); !l.known() || !l.form.weak() {
 			p.rivals = append(p.rivals, v)
 		}
 		if isLocale(v) {
@@ -98,7 +110,8 @@ func (p *place) parent() string {
 	if len(p.parents) == 0 {
 		return ""
 	}
-	return p.parents[len(p.parents)-1]
+	name, _, _ := strings.Cut(p.parents[len(p.parents)-1], ";") // without matrix parameters
+	return name
 }
 
 // judge weighs the evidence for value v.
@@ -133,8 +146,11 @@ func (in *inference) weigh(p *place, v string, put func(string)) {
 		return
 	}
 	put(formNames[l.form])
-	if l.form.weak() {
+	switch {
+	case l.form.weak():
 		put(l.word)
+	case l.form == formMixed && (l.word == "word: parts common" || l.word == "word: parts known"):
+		put("word: parts known, with digits")
 	}
 	put(parentFact(p, l.form))
 	if isPluralName(v, l) {
@@ -147,7 +163,7 @@ func (in *inference) weigh(p *place, v string, put func(string)) {
 		in.weighCompany(p, v, put)
 		in.weighMethods(p, v, n, put)
 		if in.settled[v] {
-			put("elsewhere: parameter" + pick(l.weight > -3 && !plural(v), "", ", route word"))
+			put("elsewhere: parameter" + pick(!l.known() && !plural(v), "", ", route word"))
 		}
 	}
 	if !l.form.idLike() {
@@ -184,6 +200,16 @@ func isPluralName(v string, l wordForm) bool {
 	return false
 }
 
+// onlyMissing says whether every request was answered 404.
+func onlyMissing(n *node) bool {
+	for _, o := range n.ops {
+		if o.missing < o.hits {
+			return false
+		}
+	}
+	return true
+}
+
 func missing(n *node) bool {
 	for _, o := range n.ops {
 		if o.missing > 0 {
@@ -208,11 +234,12 @@ func versionPrefix(p *place, f form) bool {
 
 // parentFact names what the segment before the place promises.
 func parentFact(p *place, f form) string {
-	if f.idLike() {
-		return "parent: any, before an id"
-	}
 	w := p.parent()
 	switch {
+	case f.idLike():
+		return "parent: any, before an id"
+	case !f.weak() && (w == "" || isParameter(w) || version(w) || formOf(w) == formSymbol || containers[strings.ToLower(w)]):
+		return "parent: route, before a number"
 	case w == "":
 		return "parent: root"
 	case w == "@{}":
@@ -221,7 +248,7 @@ func parentFact(p *place, f form) string {
 		return "parent: parameter"
 	case version(w) || versionPrefix(p.above(), formOf(w)):
 		return "parent: version"
-	case formOf(w) == formSymbol || formOf(w) == formUnderscore:
+	case formOf(w) == formSymbol || formOf(w) == formMarked:
 		return "parent: route symbol"
 	}
 	lower := strings.ToLower(w)
@@ -336,14 +363,14 @@ func jaccard(a, b map[string]bool) float64 {
 func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func(string)) {
 	parent := p.parent()
 	collection := plural(parent) && !containers[strings.ToLower(parent)]
-	everyday := l.weight <= -4 && !collection
+	everyday := l.common() && !collection
 	switch {
 	case n.seen.own > 0 && everyday:
 		put("echo: own, route word")
 	case n.seen.own > 0:
 		put("echo: own, " + pick(idKeys(n.seen.keys), "id key", "other key"))
 	case n.seen.id:
-		put("echo: id key" + pick(l.weight <= -4, ", route word", ""))
+		put("echo: id key" + pick(l.common(), ", route word", ""))
 	case n.seen.any:
 		put("echo: other key")
 	}
@@ -354,17 +381,17 @@ func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func
 	switch {
 	case kin:
 		put("echo: siblings with its routes")
+	case n.seen.chances == 0:
+		put("echo: never, none possible" + pick(isParameter(parent), ", under a parameter", ""))
 	case isParameter(parent):
 		put("echo: never, under a parameter")
-	case n.seen.chances == 0:
-		put("echo: never, none possible")
 	default:
 		put("echo: never")
 	}
 	if n.seen.parents >= 2 && isParameter(parent) {
-		put("recurs: under other parameters")
+		put("recurs: under " + pick(n.seen.parents >= 4, "many parameters", "some parameters"))
 	}
-	if len(p.rivals) <= 1 && n.hits >= 6 {
+	if len(p.rivals) <= 1 && n.hits >= 6 && n.ops["DELETE"] == nil {
 		put("constant: " + pick(n.hits >= 16, "very often", "often"))
 	}
 }
@@ -482,6 +509,9 @@ func (in *inference) pulled(p *place, v string, routes map[string]bool, score fl
 	}
 	n := p.node.kids[v]
 	mine := in.below(n)
+	if len(n.kids) == 0 && onlyMissing(n) && common(mine.all, slices.Sorted(maps.Keys(routes))) > 0 {
+		return true
+	}
 	shared, any := 0, false
 	for _, l := range mine.literal {
 		if routes[l] {
@@ -492,7 +522,7 @@ func (in *inference) pulled(p *place, v string, routes map[string]bool, score fl
 		any = any || routes[l]
 	}
 	return shared >= 2 && shared*2 >= len(mine.literal) ||
-		score > -1.2 && in.look(v).weight > -3 && any ||
+		score > -1.2 && !in.look(v).known() && any ||
 		shared > 0 && n.seen.id && plural(p.parent())
 }
 

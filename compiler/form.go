@@ -36,10 +36,10 @@ const (
 	formCamel
 	formVersion // v1, v1beta1, 1.1
 	formDate    // a date; a number but for API versions at the root
-	formUnderscore
-	formSymbol // "-" and the like
-	formHandle // @name
-	formSlug   // three words and more
+	formMarked  // _all, $batch, -rev
+	formSymbol  // "-" and the like
+	formHandle  // @name
+	formSlug    // three words and more
 )
 
 var formNames = [...]string{
@@ -48,7 +48,7 @@ var formNames = [...]string{
 	formMixed: "form: mixed", formComposite: "form: composite", formHost: "form: host", formAction: "form: custom method", formSource: "form: source file", formPunctuated: "form: punctuation", formUpper: "form: upper case", formDotted: "form: dotted",
 	formFile: "form: file", formDigitWord: "form: word and digit", formKebab: "form: kebab", formTitle: "form: title",
 	formWord: "form: word", formSnake: "form: snake", formCamel: "form: camel", formVersion: "form: version", formDate: "form: date",
-	formUnderscore: "form: underscore", formSymbol: "form: symbol", formHandle: "form: handle", formSlug: "form: slug",
+	formMarked: "form: route mark", formSymbol: "form: symbol", formHandle: "form: handle", formSlug: "form: slug",
 }
 
 func (f form) weight() float64 { return weights[formNames[f]] }
@@ -120,12 +120,12 @@ func formOf(segment string) form {
 	switch {
 	case version(v):
 		return formVersion
-	case release(v):
+	case release(v), released(v):
 		return formRelease
 	case prefixed(v):
 		return formPrefixed
-	case strings.HasPrefix(v, "_"):
-		return formUnderscore
+	case marked(v):
+		return formMarked
 	case v[0] == '@' || v[0] == '~':
 		return formHandle
 	case hostname(v) && routeWord(v) == "":
@@ -293,6 +293,28 @@ func version(v string) bool {
 func versionSuffix(v string) bool {
 	i := strings.LastIndexAny(v, "-_")
 	return i > 0 && version(v[i+1:])
+}
+
+// marked recognises what APIs set apart from names by its first character:
+// _all_docs, $batch, -rev, .well-known.
+func marked(v string) bool {
+	return len(v) > 1 && (strings.IndexByte("_-$", v[0]) >= 0 && lower(v[1]|0x20)) || v == ".well-known"
+}
+
+// released recognises names that hold a release: left-pad-1.3.0.
+func released(v string) bool {
+	i := strings.IndexByte(v, '-')
+	for ; i >= 0 && i+1 < len(v); i++ {
+		if release(v[i+1:]) {
+			return true
+		}
+		j := strings.IndexByte(v[i+1:], '-')
+		if j < 0 {
+			return false
+		}
+		i += j
+	}
+	return false
 }
 
 // release recognises 1.2.3, v1.2.3-rc.1.

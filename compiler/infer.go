@@ -86,7 +86,6 @@ func (in *inference) run(obs []capture.Observation, indexes []int, assigned []st
 	work := make([]capture.Observation, len(indexes))
 	for k, i := range indexes {
 		work[k] = obs[i]
-		work[k].Path = markMatrix(obs[i].Path)
 	}
 	// Each pass turns literals into placeholders and none back, so this ends.
 	for {
@@ -103,28 +102,30 @@ func (in *inference) run(obs []capture.Observation, indexes []int, assigned []st
 			break
 		}
 	}
+	slashes := in.slashes(obs, indexes)
 	for k, i := range indexes {
-		assigned[i] = in.assigned[k]
+		assigned[i] = in.assigned[k] + slashes[obs[i].Method+in.assigned[k]]
 		if t := in.router.match(obs[i].Method, obs[i].Path); t != "" {
 			assigned[i] = t
 		}
 	}
 }
 
-// markMatrix makes a placeholder of matrix parameters (RFC 3986 section 3.3):
-// "/cars;color=red" is "/cars{matrix}".
-func markMatrix(path string) string {
-	if !strings.Contains(path, ";") || !strings.Contains(path, "=") {
-		return path
-	}
-	segments := strings.Split(path, "/")
-	for i, s := range segments {
-		name, parameters, ok := strings.Cut(s, ";")
-		if ok && name != "" && strings.Contains(parameters, "=") && !isPlaceholder(s) {
-			segments[i] = name + "{matrix}"
+// slashes says which templates end in a slash: those that were always
+// requested so.
+func (in *inference) slashes(obs []capture.Observation, indexes []int) map[string]string {
+	out := map[string]string{}
+	for k, i := range indexes {
+		key := obs[i].Method + in.assigned[k]
+		slash, seen := out[key]
+		switch {
+		case !strings.HasSuffix(obs[i].Path, "/") || in.assigned[k] == "/":
+			out[key] = ""
+		case !seen || slash != "":
+			out[key] = "/"
 		}
 	}
-	return strings.Join(segments, "/")
+	return out
 }
 
 // settle decides every segment, again while the values that it takes for
@@ -196,6 +197,11 @@ func (in *inference) sort(n *node, parents []string, g *guide) (params, literals
 	for _, v := range params {
 		if scores[v] >= 2 && (!isInt(v) || len(v) > 3) && !isPlaceholder(v) {
 			in.settling[v] = true
+			if t := text(v); t != v { // scope%2Fname: its parts are names too
+				for _, part := range split(t) {
+					in.settling[part] = true
+				}
+			}
 		}
 	}
 	return params, literals

@@ -47,10 +47,9 @@ var ambiguous = set(`default preview dev develop test main master trunk producti
 // like those of names.
 var reserved = set(`me self current mine latest all search new default count bulk batch create edit list export import query find filter`)
 
-// verbs are actions on the resource before them.
-var containers = set(`api apis rest settings preferences stats status metrics actions permissions config configuration analytics docs
-	credentials options oauth oauth2 auth admin services details features views system public private internal batch search ajax rpc
-	graphql v proxy account profile me self current user dashboard info health debug monitoring web`)
+// containers are followed by routes, whatever published APIs say.
+var containers = set(`api apis rest settings preferences stats metrics permissions config configuration credentials options
+	oauth oauth2 auth admin system public private internal ajax rpc graphql v proxy me self current info health debug monitoring web`)
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}

@@ -25,13 +25,18 @@ func sealPath(path, template string) string {
 	return sealed
 }
 
+// isWhole says whether text is one placeholder and nothing else.
+func isWhole(text string) bool {
+	return len(text) > 2 && text[0] == '{' && strings.IndexByte(text, '}') == len(text)-1
+}
+
 func sealSegment(segment, pattern string) string {
 	values, ok := capturePattern(pattern, segment)
 	if !ok {
 		return segment
 	}
 	for i, v := range values {
-		if !isPlaceholder(v) {
+		if !isWhole(v) {
 			values[i] = "{" + schema.Classify(text(v)) + "}"
 		}
 	}
