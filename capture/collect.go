@@ -87,7 +87,7 @@ func (c *collector) group(k Key, segments []segment) *group {
 	k.RequestType, k.ResponseType = strings.Clone(k.RequestType), strings.Clone(k.ResponseType)
 	g.literals = make([]uint64, len(segments))
 	for i, s := range segments {
-		if s.text[0] != '{' && echoable(s.value) {
+		if !strings.HasPrefix(s.text, "{") && echoable(s.value) {
 			g.literals[i] = echoHash(k.Host, s.value)
 		}
 	}

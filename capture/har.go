@@ -1,129 +1,243 @@
 package capture
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/tomallicino/caskmcp/schema"
 )
 
 // The parts of HAR 1.2 (http://www.softwareishard.com/blog/har-12-spec/) that
 // matter here. Exporters leave fields out, write null for them, or numbers as
 // text; unknown fields, of which browsers have many, are skipped.
+
 type harEntry struct {
-	Request      harRequest  `json:"request"`
-	Response     harResponse `json:"response"`
-	ResourceType harText     `json:"_resourceType"`
+	request  harRequest
+	response harResponse
+	resource string // _resourceType
 }
 
 type harRequest struct {
-	Method   harText      `json:"method"`
-	URL      harText      `json:"url"`
-	Headers  []harHeader  `json:"headers"`
-	Cookies  []harHeader  `json:"cookies"`
-	PostData *harPostData `json:"postData"`
+	method, url string
+	headers     []header
+	cookies     []header
+	body        *harBody // nil without postData
 }
 
 type harResponse struct {
-	Status      harNumber   `json:"status"`
-	Headers     []harHeader `json:"headers"`
-	Content     harContent  `json:"content"`
-	RedirectURL harText     `json:"redirectURL"`
+	status   float64
+	headers  []header
+	redirect string
+	body     harBody
 }
 
-type harHeader struct {
-	Name  harText `json:"name"`
-	Value harText `json:"value"`
-}
-
-type harPostData struct {
-	MimeType harText    `json:"mimeType"`
-	Text     *harText   `json:"text"`
-	Encoding harText    `json:"encoding"`
-	Params   []harParam `json:"params"`
-	File     harText    `json:"_file"`
-}
-
-type harParam struct {
-	Name     harText `json:"name"`
-	Value    harText `json:"value"`
-	FileName harText `json:"fileName"`
-}
-
-type harContent struct {
-	MimeType harText   `json:"mimeType"`
-	Text     *harText  `json:"text"`
-	Encoding harText   `json:"encoding"`
-	Size     harNumber `json:"size"`
-	File     harText   `json:"_file"`
-}
-
-// harText is a string; any other scalar is taken as its text.
-type harText string
-
-func (t *harText) UnmarshalJSON(data []byte) error {
-	switch {
-	case len(data) > 0 && data[0] == '"':
-		var s string
-		if err := json.Unmarshal(data, &s); err != nil {
-			return err
-		}
-		*t = harText(s)
-	case string(data) == "null":
-		*t = ""
-	case len(data) > 0 && (data[0] == '{' || data[0] == '['):
-		return fmt.Errorf("an object or array where text is expected")
-	default:
-		*t = harText(data)
-	}
-	return nil
-}
-
-// harNumber is a number, which may be null, a fraction or text.
-type harNumber float64
-
-func (n *harNumber) UnmarshalJSON(data []byte) error {
-	f, err := strconv.ParseFloat(strings.Trim(string(data), `"`), 64)
-	if err != nil {
-		f = 0
-	}
-	*n = harNumber(f)
-	return nil
+// harBody is postData or content.
+type harBody struct {
+	mimeType, encoding string
+	text               string
+	hasText            bool
+	size               float64
+	file               string // _file
+	params             []field
 }
 
 // bodyFiles opens the bodies that an entry keeps in files of their own.
 type bodyFiles func(name string) (text string, err error)
 
+// harReader reads one element of log.entries.
+type harReader struct{ *schema.Cursor }
+
+func readEntry(text string) (e harEntry, err error) {
+	r := harReader{schema.NewCursor(text)}
+	err = r.Object(func(key string) (err error) {
+		switch key {
+		case "request":
+			return r.request(&e.request)
+		case "response":
+			return r.response(&e.response)
+		case "_resourceType":
+			e.resource, err = r.Text()
+			return err
+		}
+		return r.Skip()
+	})
+	if err == nil {
+		err = r.End()
+	}
+	return e, err
+}
+
+func (r harReader) request(to *harRequest) error {
+	return r.object(func(key string) (err error) {
+		switch key {
+		case "method":
+			to.method, err = r.Text()
+		case "url":
+			to.url, err = r.Text()
+		case "headers":
+			to.headers, err = r.pairs()
+		case "cookies":
+			to.cookies, err = r.pairs()
+		case "postData":
+			if r.Null() {
+				return nil
+			}
+			to.body = &harBody{}
+			err = r.body(to.body)
+		default:
+			err = r.Skip()
+		}
+		return err
+	})
+}
+
+func (r harReader) response(to *harResponse) error {
+	return r.object(func(key string) (err error) {
+		switch key {
+		case "status":
+			to.status, err = r.number()
+		case "headers":
+			to.headers, err = r.pairs()
+		case "redirectURL":
+			to.redirect, err = r.Text()
+		case "content":
+			err = r.body(&to.body)
+		default:
+			err = r.Skip()
+		}
+		return err
+	})
+}
+
+func (r harReader) body(to *harBody) error {
+	return r.object(func(key string) (err error) {
+		switch key {
+		case "mimeType":
+			to.mimeType, err = r.Text()
+		case "encoding":
+			to.encoding, err = r.Text()
+		case "text":
+			if r.Null() {
+				return nil
+			}
+			to.text, err = r.Text()
+			to.hasText = true
+		case "size":
+			to.size, err = r.number()
+		case "_file":
+			to.file, err = r.Text()
+		case "params":
+			to.params, err = r.params()
+		default:
+			err = r.Skip()
+		}
+		return err
+	})
+}
+
+// pairs reads headers or cookies. Names are lowered by who needs it.
+func (r harReader) pairs() (list []header, err error) {
+	err = r.array(func() error {
+		var h header
+		err := r.object(func(key string) (err error) {
+			switch key {
+			case "name":
+				h.name, err = r.Text()
+			case "value":
+				h.value, err = r.Text()
+			default:
+				err = r.Skip()
+			}
+			return err
+		})
+		list = append(list, h)
+		return err
+	})
+	return list, err
+}
+
+func (r harReader) params() (list []field, err error) {
+	err = r.array(func() error {
+		var f field
+		err := r.object(func(key string) (err error) {
+			switch key {
+			case "name":
+				f.name, err = r.Text()
+			case "value":
+				f.value, err = r.Text()
+			case "fileName":
+				var name string
+				name, err = r.Text()
+				f.file = name != ""
+			default:
+				err = r.Skip()
+			}
+			return err
+		})
+		list = append(list, f)
+		return err
+	})
+	return list, err
+}
+
+// object and array take null for an empty one.
+func (r harReader) object(member func(key string) error) error {
+	if r.Null() {
+		return nil
+	}
+	return r.Object(member)
+}
+
+func (r harReader) array(item func() error) error {
+	if r.Null() {
+		return nil
+	}
+	return r.Array(item)
+}
+
+// number reads a number, which may be null or text; what is none counts as 0.
+func (r harReader) number() (float64, error) {
+	text, err := r.Text()
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, nil
+	}
+	return n, nil
+}
+
 // decodeEntry reads one element of log.entries. Its error says why the entry
 // is none; ok is false if its URL is of no kind that an API has.
-func decodeEntry(data []byte, creator string, files bodyFiles) (x *exchange, ok bool, err error) {
-	var e harEntry
-	if err := json.Unmarshal(data, &e); err != nil {
+func decodeEntry(text, creator string, files bodyFiles) (x *exchange, ok bool, err error) {
+	e, err := readEntry(text)
+	if err != nil {
 		return nil, false, err
 	}
 	x = &exchange{
-		method:   strings.ToUpper(string(e.Request.Method)),
-		status:   int(e.Response.Status),
-		resource: strings.ToLower(string(e.ResourceType)),
+		method:   strings.ToUpper(e.request.method),
+		status:   int(e.response.status),
+		resource: strings.ToLower(e.resource),
 		source:   "har",
 		stripped: strings.HasPrefix(creator, "WebInspector"),
 	}
-	x.url, err = url.Parse(cutFragment(string(e.Request.URL)))
+	x.url, err = url.Parse(cutFragment(e.request.url))
 	if err != nil {
 		return x, false, nil
 	}
 	if x.origin, ok = originOf(x.url); !ok {
 		return x, false, nil
 	}
-	x.request.headers = readHeaders(e.Request.Headers)
-	x.addCookies(e.Request.Cookies)
-	x.response.headers = readHeaders(e.Response.Headers)
-	if e.Response.RedirectURL != "" && x.response.get("location") == "" {
-		x.response.headers = append(x.response.headers, header{"location", string(e.Response.RedirectURL)})
+	x.request.headers = lowerHeaders(e.request.headers)
+	x.addCookies(e.request.cookies)
+	x.response.headers = lowerHeaders(e.response.headers)
+	if e.response.redirect != "" && x.response.get("location") == "" {
+		x.response.headers = append(x.response.headers, header{"location", e.response.redirect})
 	}
-	x.readRequestBody(e.Request.PostData, files)
-	x.readResponseBody(e.Response.Content, files)
+	x.readRequestBody(e.request.body, files)
+	x.readResponseBody(&e.response.body, files)
 	return x, true, nil
 }
 
@@ -132,33 +246,33 @@ func cutFragment(raw string) string {
 	return raw
 }
 
-// readHeaders drops the pseudo-headers of HTTP/2 (RFC 9113 section 8.3).
-func readHeaders(in []harHeader) []header {
-	out := make([]header, 0, len(in))
+// lowerHeaders drops the pseudo-headers of HTTP/2 (RFC 9113 section 8.3).
+func lowerHeaders(in []header) []header {
+	out := in[:0]
 	for _, h := range in {
-		if h.Name == "" || h.Name[0] == ':' {
+		if h.name == "" || h.name[0] == ':' {
 			continue
 		}
-		out = append(out, header{strings.ToLower(string(h.Name)), string(h.Value)})
+		out = append(out, header{strings.ToLower(h.name), h.value})
 	}
 	return out
 }
 
 // addCookies adds the cookies that an exporter lists without a Cookie header.
-func (x *exchange) addCookies(cookies []harHeader) {
+func (x *exchange) addCookies(cookies []header) {
 	if len(cookies) == 0 || x.request.get("cookie") != "" {
 		return
 	}
 	var pairs []string
 	for _, c := range cookies {
-		pairs = append(pairs, string(c.Name)+"="+string(c.Value))
+		pairs = append(pairs, c.name+"="+c.value)
 	}
 	x.request.headers = append(x.request.headers, header{"cookie", strings.Join(pairs, "; ")})
 }
 
-func (x *exchange) readRequestBody(p *harPostData, files bodyFiles) {
+func (x *exchange) readRequestBody(b *harBody, files bodyFiles) {
 	m := &x.request
-	if p == nil {
+	if b == nil {
 		switch x.method {
 		case "POST", "PUT", "PATCH":
 			length := m.get("content-length")
@@ -166,32 +280,27 @@ func (x *exchange) readRequestBody(p *harPostData, files bodyFiles) {
 		}
 		return
 	}
-	m.mediaType = string(p.MimeType)
-	m.encoding = string(p.Encoding)
-	for _, param := range p.Params {
-		m.params = append(m.params, field{string(param.Name), string(param.Value), param.FileName != ""})
-	}
+	m.mediaType, m.encoding, m.params = b.mimeType, b.encoding, b.params
 	switch {
-	case p.Text != nil && *p.Text != "":
-		m.text = string(*p.Text)
-	case p.File != "":
-		m.read(string(p.File), files)
-	case p.Text == nil && len(p.Params) == 0:
-		m.missing = true
+	case b.text != "":
+		m.text = b.text
+	case b.file != "":
+		m.read(b.file, files)
+	default:
+		m.missing = !b.hasText && len(b.params) == 0
 	}
 }
 
-func (x *exchange) readResponseBody(c harContent, files bodyFiles) {
+func (x *exchange) readResponseBody(b *harBody, files bodyFiles) {
 	m := &x.response
-	m.mediaType = string(c.MimeType)
-	m.encoding = string(c.Encoding)
+	m.mediaType, m.encoding = b.mimeType, b.encoding
 	switch {
-	case c.Text != nil && *c.Text != "":
-		m.text = string(*c.Text)
-	case c.File != "":
-		m.read(string(c.File), files)
+	case b.text != "":
+		m.text = b.text
+	case b.file != "":
+		m.read(b.file, files)
 	default:
-		m.missing = c.Size > 0 || c.Text == nil && x.mayHaveBody()
+		m.missing = b.size > 0 || !b.hasText && x.mayHaveBody()
 	}
 }
 

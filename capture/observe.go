@@ -3,7 +3,6 @@ package capture
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/tomallicino/caskmcp/schema"
 )
 
 const (
@@ -128,10 +129,10 @@ const maxPooled = 1 << 20
 
 func (in *importer) work(c *collector) {
 	for j := range in.jobs {
-		x, ok, err := decodeEntry(j.data, j.creator, j.files)
+		x, ok, err := decodeEntry(string(j.data), j.creator, j.files)
 		switch {
 		case err != nil:
-			in.fail(&FileError{Path: j.path, Offset: j.offset + jsonOffset(err), Entry: j.index, Reason: "no HAR entry", Err: err, Hint: "export the file again"})
+			in.fail(entryError(j, err))
 		case !ok:
 			c.report.Exchanges++
 			c.dropped[dropURL]++
@@ -148,17 +149,15 @@ func (in *importer) work(c *collector) {
 	}
 }
 
-// jsonOffset is where in a text encoding/json found an error.
-func jsonOffset(err error) int64 {
-	var syntax *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		return syntax.Offset
-	case errors.As(err, &typ):
-		return typ.Offset
+// entryError says where in the file an entry is broken.
+func entryError(j job, err error) *FileError {
+	e := &FileError{Path: j.path, Offset: j.offset, Entry: j.index, Reason: "no HAR entry", Err: err, Hint: "export the file again"}
+	var syntax *schema.SyntaxError
+	if errors.As(err, &syntax) {
+		e.Offset += int64(syntax.Offset)
+		e.Err = errors.New(syntax.Reason)
 	}
-	return 0
+	return e
 }
 
 func (in *importer) fail(err *FileError) {
@@ -272,12 +271,16 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func creatorName(raw []byte) string {
-	var creator struct {
-		Name harText `json:"name"`
-	}
-	if json.Unmarshal(raw, &creator) != nil {
-		return ""
-	}
-	return string(creator.Name)
+// creatorName reads the name in log.creator.
+func creatorName(raw []byte) (name string) {
+	r := harReader{schema.NewCursor(string(raw))}
+	// A creator that cannot be read is an unknown one.
+	_ = r.object(func(key string) (err error) {
+		if key != "name" {
+			return r.Skip()
+		}
+		name, err = r.Text()
+		return err
+	})
+	return name
 }

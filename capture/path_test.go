@@ -47,6 +47,11 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+func TestEmptySegments(t *testing.T) {
+	c, _ := observe(t, "h", write(t, "in.har", har(entry("GET", "https://h//a//b//", 200, "application/json", "{}"))))
+	require.Equal(t, "//a//b//", c.Observations[0].Path)
+}
+
 func TestEvidenceOfEchoes(t *testing.T) {
 	text := har(
 		entry("GET", "https://h/users/ada", 200, "application/json", `{"login":"ada","role":"dev"}`),
