@@ -38,11 +38,15 @@ func (c *cleaner) value(v any) any {
 		return v
 	case map[string]any:
 		for k, item := range v {
-			clean := c.text(k)
-			if clean != k {
+			if clean := c.text(k); clean != k {
 				delete(v, k)
+				v[clean] = c.value(item)
+				continue
 			}
-			v[clean] = c.value(item)
+			switch item.(type) {
+			case string, json.Number, map[string]any, []any:
+				v[k] = c.value(item)
+			}
 		}
 		return v
 	}
@@ -54,7 +58,7 @@ func (c *cleaner) value(v any) any {
 // tags and variation selectors. One joiner or selector between visible
 // non-ASCII characters stays: scripts and emoji are written with them.
 func (c *cleaner) visible(s string) string {
-	if strings.IndexFunc(s, invisible) < 0 && !strings.ContainsRune(s, unicode.ReplacementChar) {
+	if plain(s) || strings.IndexFunc(s, invisible) < 0 && !strings.ContainsRune(s, unicode.ReplacementChar) {
 		return s
 	}
 	var b strings.Builder
@@ -67,6 +71,16 @@ func (c *cleaner) visible(s string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// plain reports printable ASCII, which most text is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func invisible(r rune) bool {

@@ -1,9 +1,13 @@
 package upstream
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -124,4 +128,78 @@ func pairs(to []string, key, style string, values []string) []string {
 		to = append(to, queryEscape(key)+"="+v)
 	}
 	return to
+}
+
+// encodeJSON writes v with sorted keys, numbers as they are and no HTML escapes.
+func encodeJSON(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("encoding JSON: %w", err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// writeJSON appends what encodeJSON writes, for decoded JSON. It does without
+// reflection, which for a response is a good part of the cost of a call.
+func writeJSON(to []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return append(to, "null"...), nil
+	case bool:
+		return strconv.AppendBool(to, v), nil
+	case json.Number:
+		return append(to, v...), nil
+	case string:
+		return writeString(to, v)
+	case []any:
+		return writeArray(to, v)
+	case map[string]any:
+		return writeObject(to, v)
+	}
+	doc, err := encodeJSON(v)
+	return append(to, doc...), err
+}
+
+func writeString(to []byte, s string) ([]byte, error) {
+	if plain(s) && !strings.ContainsAny(s, "\"\\") {
+		to = append(to, '"')
+		to = append(to, s...)
+		return append(to, '"'), nil
+	}
+	doc, err := encodeJSON(s)
+	return append(to, doc...), err
+}
+
+func writeArray(to []byte, items []any) ([]byte, error) {
+	to = append(to, '[')
+	var err error
+	for i, item := range items {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		if to, err = writeJSON(to, item); err != nil {
+			return to, err
+		}
+	}
+	return append(to, ']'), nil
+}
+
+func writeObject(to []byte, m map[string]any) ([]byte, error) {
+	to = append(to, '{')
+	var err error
+	for i, k := range slices.Sorted(maps.Keys(m)) {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		if to, err = writeString(to, k); err != nil {
+			return to, err
+		}
+		to = append(to, ':')
+		if to, err = writeJSON(to, m[k]); err != nil {
+			return to, err
+		}
+	}
+	return append(to, '}'), nil
 }

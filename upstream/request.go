@@ -3,7 +3,6 @@ package upstream
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -267,15 +266,4 @@ func multipartForm(order []surface.Argument, props map[string]any) (io.Reader, s
 		return nil, "", fmt.Errorf("writing multipart body: %w", err)
 	}
 	return &buf, w.FormDataContentType(), nil
-}
-
-// encodeJSON writes v with sorted keys, numbers as they are and no HTML escapes.
-func encodeJSON(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("encoding JSON: %w", err)
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }

@@ -145,7 +145,7 @@ func (op *operation) structured(r *Result, resp *http.Response, v any, conforms 
 			shown = redact(v, keys, true)
 		}
 	}
-	doc, err := encodeJSON(shown)
+	doc, err := writeJSON(nil, shown)
 	if err != nil {
 		r.fail("response.contract", op.mismatch(resp, "its body cannot be written as JSON"))
 		return
@@ -179,7 +179,7 @@ func (op *operation) errorText(resp *http.Response, body []byte, clean *cleaner)
 		if err != nil {
 			return text
 		}
-		doc, err := encodeJSON(redact(clean.value(v), op.tool.Redact, false))
+		doc, err := writeJSON(nil, redact(clean.value(v), op.tool.Redact, false))
 		if err == nil {
 			text += "\n" + cut(string(doc), maxErrorBody)
 		}

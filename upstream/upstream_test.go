@@ -318,3 +318,19 @@ func FuzzPathArgument(f *testing.F) {
 		require.Equal(t, req.URL.EscapedPath(), again.JoinPath().EscapedPath(), "cleaning changes nothing")
 	})
 }
+
+// FuzzWriteJSON: the fast writer says what encoding/json says.
+func FuzzWriteJSON(f *testing.F) {
+	f.Add([]byte(`{"b":[1.50,-0,1e400,true,null,"a\u2028\"<\ufffd\\"],"a":{"":{}},"é":[]}`))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		v, err := decode(doc)
+		if err != nil {
+			return
+		}
+		want, err := encodeJSON(v)
+		require.NoError(t, err)
+		got, err := writeJSON(nil, v)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got))
+	})
+}
