@@ -211,7 +211,7 @@ func (c *checker) unseen() error {
 			change.Actions = []string{"delete", "create"}
 			c.add(old.Name, change)
 		default:
-			c.report.Changes = append(c.report.Changes, report(old, plan.Reason{
+			c.add(old.Name, report(old, plan.Reason{
 				Code: "coverage.missing", Class: plan.Info, Text: "not seen this time, which does not mean that it is gone",
 			}))
 		}
@@ -228,9 +228,10 @@ func (c *checker) added() error {
 	for _, b := range c.movedTools(now) {
 		moved[b.Identity()] = true
 	}
+	known := declaredIdentities(c.Committed) // and yet no tools: left out on purpose
 	for _, t := range c.result.Surface.Tools {
 		id := t.Binding.Identity()
-		if _, ok := approved[id]; ok || moved[id] || c.decided(id) {
+		if _, ok := approved[id]; ok || moved[id] || known[operationOf(t.Binding)] || c.decided(id) {
 			continue
 		}
 		r := plan.Reason{Code: "endpoint.unexposed_added", Class: plan.Info, Text: "the API has it; agents do not"}

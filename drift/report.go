@@ -36,7 +36,7 @@ type Report struct {
 }
 
 // Summary counts changes by their most severe class, and the approved tools
-// without a change.
+// that were seen and are as approved.
 type Summary struct {
 	Block     int `json:"block"`
 	Review    int `json:"review"`

@@ -66,7 +66,7 @@ func TestNewIgnoresOrder(t *testing.T) {
 	contradictions := []compiler.Contradiction{{Tool: "tool_0010", Code: "output.type", Text: "b"}, {Tool: "tool_0010", Code: "output.type", Text: "a"}}
 	inputs := []Input{{Path: "a"}, {Path: "b"}, {Path: "c"}}
 	var want string
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		r.Shuffle(len(before.Tools), func(i, j int) { before.Tools[i], before.Tools[j] = before.Tools[j], before.Tools[i] })
 		r.Shuffle(len(after.Tools), func(i, j int) { after.Tools[i], after.Tools[j] = after.Tools[j], after.Tools[i] })

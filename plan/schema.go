@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -151,43 +150,46 @@ func place(path string) string {
 }
 
 // sensitiveOutput reports response fields that look like personal data or
-// secrets and that agents did not get before.
+// secrets and that were not there before. A field that is masked counts too:
+// somebody who knows the data has to say that masking is enough.
 func (j *toolJudge) sensitiveOutput() {
 	before, after := sensitiveFields(j.before), sensitiveFields(j.after)
-	var secrets, personal []string
+	found := map[sensitiveField][]string{}
 	for _, path := range slices.Sorted(maps.Keys(after)) {
-		switch _, known := before[path]; {
-		case known:
-		case after[path] == secretField:
-			secrets = append(secrets, path)
-		default:
-			personal = append(personal, path)
+		if _, known := before[path]; !known {
+			found[after[path]] = append(found[after[path]], path)
 		}
 	}
-	if len(secrets) > 0 {
-		j.block("output.secret_shape_added", "the response holds what looks like a secret: %s", quoteAll(secrets))
-	}
-	if len(personal) > 0 {
-		j.block("output.pii_added", "the response holds personal data: %s", quoteAll(personal))
+	for f, paths := range found {
+		masked := ""
+		if f.masked {
+			masked = ", masked"
+		}
+		if f.kind == secretField {
+			j.block("output.secret_shape_added", "the response holds what looks like a secret%s: %s", masked, quoteAll(paths))
+		} else {
+			j.block("output.pii_added", "the response holds personal data%s: %s", masked, quoteAll(paths))
+		}
 	}
 }
 
-// sensitiveFields finds the sensitive fields of t's response that are not
-// masked, by the path agents would see them under.
-func sensitiveFields(t surface.Tool) map[string]fieldKind {
-	found := map[string]fieldKind{}
-	doc, err := decode(json.RawMessage(t.OutputSchema))
+// sensitiveField is what a sensitive field holds, and whether agents get its
+// value.
+type sensitiveField struct {
+	kind   fieldKind
+	masked bool
+}
+
+// sensitiveFields finds the sensitive fields of t's response, by path.
+func sensitiveFields(t surface.Tool) map[string]sensitiveField {
+	found := map[string]sensitiveField{}
+	doc, err := decode(t.OutputSchema)
 	if err != nil {
 		return found
 	}
 	walkProperties("", doc, 0, func(path, name string) {
-		for _, masked := range t.Redact {
-			if strings.EqualFold(masked, name) {
-				return
-			}
-		}
 		if kind := classifyField(name); kind != plainField {
-			found[path] = kind
+			found[path] = sensitiveField{kind, slices.ContainsFunc(t.Redact, func(r string) bool { return strings.EqualFold(r, name) })}
 		}
 	})
 	return found

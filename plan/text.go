@@ -15,18 +15,20 @@ type TextOptions struct {
 	// Proposals lists what would be written differently but is no change;
 	// otherwise they are only counted.
 	Proposals bool
+	// Drift words changes as what happened, not as what will.
+	Drift bool
 }
 
 // Text writes p for a terminal, in Terraform's words. Every differing field is
 // in it, whole. Captured text cannot leave its line, colour the terminal, or
 // hide: see Printable.
 func Text(p *Plan, opt TextOptions) string {
-	w := &textWriter{color: opt.Color}
+	w := &textWriter{color: opt.Color, drift: opt.Drift}
 	if !p.HasChanges() {
 		w.line(bold, "No changes. What is approved matches the configuration.")
 	} else {
 		w.legend(p.Changes)
-		w.Changes(p.Changes)
+		w.changes(p.Changes)
 	}
 	w.notes("Inferred with low confidence; each hint settles one:", p.Reviews)
 	w.notes("Notes:", p.Notes)
@@ -42,8 +44,8 @@ func Text(p *Plan, opt TextOptions) string {
 // ChangesText writes only changes, for reports that speak of changes without
 // being plans.
 func ChangesText(changes []Change, opt TextOptions) string {
-	w := &textWriter{color: opt.Color}
-	w.Changes(changes)
+	w := &textWriter{color: opt.Color, drift: opt.Drift}
+	w.changes(changes)
 	return w.buf.String()
 }
 
@@ -110,6 +112,7 @@ func (a Action) style() string {
 type textWriter struct {
 	buf   strings.Builder
 	color bool
+	drift bool
 }
 
 // line writes one line, made printable as a whole.
@@ -135,9 +138,9 @@ func (w *textWriter) legend(changes []Change) {
 	}
 }
 
-// Changes writes each change as a block; what happened to the state outside
+// changes writes each change as a block; what happened to the state outside
 // caskmcp comes first.
-func (w *textWriter) Changes(changes []Change) {
+func (w *textWriter) changes(changes []Change) {
 	outside := slices.ContainsFunc(changes, func(c Change) bool { return c.Kind == StateKind })
 	if outside {
 		w.line("", "")
@@ -157,9 +160,17 @@ func (w *textWriter) Changes(changes []Change) {
 	}
 }
 
-var verbs = map[Action]string{Create: "will be created", Update: "will be changed", Replace: "must be replaced", Delete: "will be removed", NoOp: "stays as it is"}
+// Verbs of a plan and of a drift report.
+var (
+	planVerbs  = map[Action]string{Create: "will be created", Update: "will be changed", Replace: "must be replaced", Delete: "will be removed", NoOp: "stays as it is"}
+	driftVerbs = map[Action]string{Create: "is new", Update: "is not what was approved", Replace: "has moved", Delete: "is gone", NoOp: "is not concerned"}
+)
 
 func (w *textWriter) change(c Change) {
+	verbs := planVerbs
+	if w.drift {
+		verbs = driftVerbs
+	}
 	why := ""
 	if len(c.Reasons) > 0 {
 		why = ": " + c.Reasons[0].Text
@@ -174,7 +185,9 @@ func (w *textWriter) change(c Change) {
 	for _, r := range c.Reasons {
 		w.line("", indent+"# %-6s %s: %s", r.Class, r.Code, r.Text)
 	}
-	w.line("", indent+"# %s%s", c.Risk.text(), approvals(c.RequiredApprovals))
+	if !w.drift {
+		w.line("", indent+"# %s%s", c.Risk.text(), approvals(c.RequiredApprovals))
+	}
 	switch {
 	case c.Before != nil && c.After != nil:
 		for _, f := range c.Fields {
