@@ -21,7 +21,8 @@ const module = "github.com/tomallicino/caskmcp/"
 // floors lists the packages from the ground up. A package imports from lower
 // floors only.
 var floors = [][]string{
-	{"schema", "policy", "internal/files", "internal/safehttp", "internal/format", "internal/canonical"},
+	{"internal/canonical", "internal/format"},
+	{"schema", "policy", "internal/files", "internal/safehttp"},
 	{"capture", "surface"},
 	{"compiler", "openapi", "lockfile", "toolpack"},
 	{"plan", "gate", "upstream"},
