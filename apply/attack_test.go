@@ -21,14 +21,14 @@ import (
 // a decision, and the approved bytes stay in force.
 func TestDesiredChangeIsPending(t *testing.T) {
 	for name, change := range map[string]func(*surface.Tool){
-		"LOCK-01 description":        func(t *surface.Tool) { t.Description += "." },
-		"LOCK-02 optional field":     func(t *surface.Tool) { t.InputSchema = json.RawMessage(`{"type":"object","properties":{"all":{}}}`) },
-		"LOCK-04 confirmation":       func(t *surface.Tool) { t.Confirm = surface.Never },
-		"LOCK-05 fixed value":        func(t *surface.Tool) { t.Binding.Fixed[0].Value = json.RawMessage(`"all"`) },
-		"LOCK-07 title":              func(t *surface.Tool) { t.Title = "Users" },
-		"LOCK-07 annotation":         func(t *surface.Tool) { t.Annotations.Destructive = true },
-		"LOCK-07 header":             func(t *surface.Tool) { t.Binding.Arguments[0].In = surface.InHeader },
-		"schema type":                func(t *surface.Tool) { t.InputSchema = json.RawMessage(`{"type":["object"]}`) },
+		"LOCK-01 description":    func(t *surface.Tool) { t.Description += "." },
+		"LOCK-02 optional field": func(t *surface.Tool) { t.InputSchema = json.RawMessage(`{"type":"object","properties":{"all":{}}}`) },
+		"LOCK-04 confirmation":   func(t *surface.Tool) { t.Confirm = surface.Never },
+		"LOCK-05 fixed value":    func(t *surface.Tool) { t.Binding.Fixed[0].Value = json.RawMessage(`"all"`) },
+		"LOCK-07 title":          func(t *surface.Tool) { t.Title = "Users" },
+		"LOCK-07 annotation":     func(t *surface.Tool) { t.Annotations.Destructive = true },
+		"LOCK-07 header":         func(t *surface.Tool) { t.Binding.Arguments[0].In = surface.InHeader },
+		"schema type":            func(t *surface.Tool) { t.InputSchema = json.RawMessage(`{"type":["object"]}`) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := tool("list_users", "/users")
