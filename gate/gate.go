@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -163,8 +164,8 @@ func newEntry(t surface.Tool, digest string) (*entry, error) {
 // Visible reports whether the named tool may be shown and called now: it is
 // known, in the toolset and not expired.
 func (g *Gate) Visible(name string) bool {
-	_, refusal := g.find(name)
-	return refusal == nil
+	e := g.tools[name]
+	return e != nil && g.available(e) == nil
 }
 
 // Do decides about one call and, if it may go ahead, runs execute. Every error
@@ -241,13 +242,19 @@ func (g *Gate) find(name string) (*entry, *Refusal) {
 	if canonical.Sum(e.definition) != e.digest {
 		return e, &Refusal{Code: "tool.tampered", Text: fmt.Sprintf("The definition of %s is not the approved one. Nothing was sent.", name)}
 	}
-	if e.tool.Expires != "" && g.params.Now().UTC().Format(time.DateOnly) > e.tool.Expires {
-		return e, &Refusal{Code: "tool.expired", Text: fmt.Sprintf("The approval of %s expired on %s. To renew it, change expires in toolpack.yaml, then run \"caskmcp approve\" and \"caskmcp apply\".", name, e.tool.Expires)}
+	return e, g.available(e)
+}
+
+// available refuses a tool that expired or is not in the toolset.
+func (g *Gate) available(e *entry) *Refusal {
+	t := &e.tool
+	if t.Expires != "" && g.params.Now().UTC().Format(time.DateOnly) > t.Expires {
+		return &Refusal{Code: "tool.expired", Text: fmt.Sprintf("The approval of %s expired on %s. To renew it, change expires in toolpack.yaml, then run \"caskmcp approve\" and \"caskmcp apply\".", t.Name, t.Expires)}
 	}
-	if g.params.Toolset != "" && !contains(e.tool.Toolsets, g.params.Toolset) {
-		return e, &Refusal{Code: "toolset.not_allowed", Text: fmt.Sprintf("%s is not in toolset %q, which is the one served.", name, g.params.Toolset)}
+	if g.params.Toolset != "" && !slices.Contains(t.Toolsets, g.params.Toolset) {
+		return &Refusal{Code: "toolset.not_allowed", Text: fmt.Sprintf("%s is not in toolset %q, which is the one served.", t.Name, g.params.Toolset)}
 	}
-	return e, nil
+	return nil
 }
 
 // permit applies policy and confirmation.
@@ -311,15 +318,6 @@ func (g *Gate) spend(call Call) *Refusal {
 	}
 	r.CancelAt(now)
 	return &Refusal{Code: "rate.limited", Text: fmt.Sprintf("%s may be called %d times a minute. Nothing was sent. Retry after %d seconds.", call.Tool.Name, perMinute, int(wait/time.Second)+1)}
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // clip bounds a name that somebody else chose.

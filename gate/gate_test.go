@@ -270,7 +270,6 @@ func TestDefinitionChangedInMemory(t *testing.T) {
 	g.tools["read"].definition[10] ^= 1
 	code, _, _ := try(g, "read", `{}`)
 	require.Equal(t, "tool.tampered", code)
-	require.False(t, g.Visible("read"))
 }
 
 func TestRate(t *testing.T) {

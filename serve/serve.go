@@ -220,7 +220,11 @@ func definition(t surface.Tool) mcp.Tool {
 // filter hides what may not be called now. mcp-go applies it to lists and to
 // calls alike.
 func (s *Server) filter(_ context.Context, tools []mcp.Tool) []mcp.Tool {
-	return slices.DeleteFunc(slices.Clone(tools), func(t mcp.Tool) bool { return !s.gate.Visible(t.Name) })
+	hidden := func(t mcp.Tool) bool { return !s.gate.Visible(t.Name) }
+	if !slices.ContainsFunc(tools, hidden) {
+		return tools
+	}
+	return slices.DeleteFunc(slices.Clone(tools), hidden)
 }
 
 // Stdio serves one client over line-delimited JSON-RPC until in ends or ctx is

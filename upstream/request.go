@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -39,13 +38,12 @@ func (op *operation) request(ctx context.Context, args map[string]any) (*http.Re
 	if query != "" {
 		target += "?" + query
 	}
-	u, err := url.Parse(target)
-	if err != nil || u.EscapedPath() != path || u.RawQuery != query || u.User != nil || u.Fragment != "" {
-		return nil, &Error{Code: "arguments.unsafe", Text: "The arguments do not make a URL of the approved path."}
-	}
-	req, err := http.NewRequestWithContext(ctx, op.tool.Binding.Method, u.String(), body)
+	req, err := http.NewRequestWithContext(ctx, op.tool.Binding.Method, target, body)
 	if err != nil {
-		return nil, &Error{Code: "arguments.unsafe", Text: "The arguments do not make an HTTP request."}
+		return nil, &Error{Code: "arguments.unsafe", Text: "The arguments do not make an HTTP request. Nothing was sent."}
+	}
+	if u := req.URL; u.EscapedPath() != path || u.RawQuery != query || u.User != nil || u.Fragment != "" {
+		return nil, &Error{Code: "arguments.unsafe", Text: "The arguments do not make a URL of the approved path. Nothing was sent."}
 	}
 	if err := op.headers(req.Header, args); err != nil {
 		return nil, err
