@@ -22,17 +22,17 @@ func (t Template) at(o origin) bool {
 
 // router finds the template of a path: most literal first, compared from
 // left to right, and a partial parameter before a whole one.
-type router struct{ root route }
+type router struct{ root branch }
 
-type route struct {
-	literals map[string]*route
+type branch struct {
+	literals map[string]*branch
 	patterns []*pattern // sorted by segment; the whole parameter "{}" is last
 	methods  map[string]string
 }
 
 type pattern struct {
 	segment string
-	next    *route
+	next    *branch
 }
 
 func (r *router) add(method, path string) {
@@ -46,13 +46,13 @@ func (r *router) add(method, path string) {
 	at.methods[method] = path
 }
 
-func (r *route) grow(segment string) *route {
+func (r *branch) grow(segment string) *branch {
 	if !isPlaceholder(segment) {
 		next := r.literals[segment]
 		if next == nil {
-			next = &route{}
+			next = &branch{}
 			if r.literals == nil {
-				r.literals = map[string]*route{}
+				r.literals = map[string]*branch{}
 			}
 			r.literals[segment] = next
 		}
@@ -67,7 +67,7 @@ func (r *route) grow(segment string) *route {
 			break
 		}
 	}
-	p := &pattern{segment, &route{}}
+	p := &pattern{segment, &branch{}}
 	r.patterns = append(r.patterns[:i], append([]*pattern{p}, r.patterns[i:]...)...)
 	return p.next
 }
@@ -83,7 +83,7 @@ func (r *router) match(method, path string) string {
 	return r.root.match(method, split(path))
 }
 
-func (r *route) match(method string, segments []string) string {
+func (r *branch) match(method string, segments []string) string {
 	if len(segments) == 0 {
 		if t, ok := r.methods[method]; ok {
 			return t
