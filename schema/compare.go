@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
+	"io"
 	"math/big"
 	"slices"
 	"strconv"
@@ -83,10 +85,11 @@ func decodeSchema(doc json.RawMessage) (any, bool) {
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
 	var v any
-	if err := dec.Decode(&v); err != nil || dec.More() {
+	if err := dec.Decode(&v); err != nil {
 		return nil, false
 	}
-	return v, true
+	_, err := dec.Token()
+	return v, errors.Is(err, io.EOF)
 }
 
 // comparison collects differences. While negated is odd, directions swap: what
@@ -466,25 +469,17 @@ func (c *comparison) list(path string, before, after any, added, removed Differe
 // unpaired returns the indexes of xs that no element of ys equals, each
 // element of ys pairing with one of xs.
 func unpaired(xs, ys []any) []int {
-	used := make([]bool, len(ys))
+	free := slices.Clone(ys)
 	var rest []int
 	for i, x := range xs {
-		j := slices.IndexFunc(indexes(ys), func(j int) bool { return !used[j] && sameJSON(x, ys[j]) })
+		j := slices.IndexFunc(free, func(y any) bool { return sameJSON(x, y) })
 		if j < 0 {
 			rest = append(rest, i)
 			continue
 		}
-		used[j] = true
+		free = slices.Delete(free, j, j+1)
 	}
 	return rest
-}
-
-func indexes(xs []any) []int {
-	out := make([]int, len(xs))
-	for i := range out {
-		out[i] = i
-	}
-	return out
 }
 
 func get(m map[string]any, k string) any {
@@ -525,9 +520,19 @@ func stringList(v any) ([]string, bool) {
 	return out, true
 }
 
-// subset reports whether every element of xs is in ys.
+// subset reports whether every element of xs is in ys. Strings, which long
+// enums are made of, are looked up; other values are compared one by one.
 func subset(xs, ys []any) bool {
+	words := map[string]bool{}
+	for _, y := range ys {
+		if s, ok := y.(string); ok {
+			words[s] = true
+		}
+	}
 	return !slices.ContainsFunc(xs, func(x any) bool {
+		if s, ok := x.(string); ok {
+			return !words[s]
+		}
 		return !slices.ContainsFunc(ys, func(y any) bool { return sameJSON(x, y) })
 	})
 }
