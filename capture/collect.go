@@ -8,12 +8,13 @@ import (
 	"github.com/tomallicino/caskmcp/schema"
 )
 
-// collector turns exchanges into observations. Two collectors that merge are
-// one that got the exchanges of both, in any order.
+// collector turns exchanges into observations. Collectors that share their
+// groups may work at the same time; merged, they are one that got the
+// exchanges of all, in any order.
 type collector struct {
 	hosts   hostList
 	maxBody int64
-	groups  map[Key]*group
+	groups  *groups
 	seen    *echoes
 	ids     idKeys
 	report  Report
@@ -21,9 +22,9 @@ type collector struct {
 	dropped map[string]int
 }
 
-func newCollector(hosts hostList, maxBody int64) *collector {
+func newCollector(hosts hostList, maxBody int64, shared *groups) *collector {
 	return &collector{
-		hosts: hosts, maxBody: maxBody, groups: make(map[Key]*group), seen: newEchoes(maxEchoes), ids: make(idKeys),
+		hosts: hosts, maxBody: maxBody, groups: shared, seen: newEchoes(maxEchoes), ids: make(idKeys),
 		foreign: make(map[string]int), dropped: make(map[string]int),
 	}
 }
@@ -50,11 +51,13 @@ func (c *collector) add(x *exchange) {
 	request := c.body(x, &x.request, true)
 	response := c.body(x, &x.response, false)
 	op := operationOf(x, request.json, query)
-	g := c.group(Key{
+	g := c.groups.get(Key{
 		Method: x.method, Scheme: x.origin.scheme, Host: x.origin.host, Port: x.origin.port,
 		Path: joinPath(segments, slash), Operation: op.name, Status: x.status,
 		RequestType: request.mime, ResponseType: response.mime,
 	}, segments)
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.count++
 	g.sources[x.source] = true
 	g.document = lesser(g.document, op.document)
@@ -73,26 +76,6 @@ func (c *collector) add(x *exchange) {
 			g.segment(i).value(s.class, echoHash("", s.part))
 		}
 	}
-}
-
-func (c *collector) group(k Key, segments []segment) *group {
-	g := c.groups[k]
-	if g != nil {
-		return g
-	}
-	g = newGroup()
-	// Keys must not keep the text of the entry in memory.
-	k.Method, k.Path, k.Operation = strings.Clone(k.Method), strings.Clone(k.Path), strings.Clone(k.Operation)
-	k.Host, k.Scheme = strings.Clone(k.Host), strings.Clone(k.Scheme)
-	k.RequestType, k.ResponseType = strings.Clone(k.RequestType), strings.Clone(k.ResponseType)
-	g.literals = make([]uint64, len(segments))
-	for i, s := range segments {
-		if !strings.HasPrefix(s.text, "{") && echoable(s.value) {
-			g.literals[i] = echoHash(k.Host, s.value)
-		}
-	}
-	c.groups[k] = g
-	return g
 }
 
 // content is a body that was read.
@@ -328,15 +311,8 @@ func (o *ownEcho) see(key, value string) {
 	}
 }
 
-// merge adds what o collected; o must not be used any more.
+// merge adds what o collected by itself; o must not be used any more.
 func (c *collector) merge(o *collector) {
-	for k, g := range o.groups {
-		if own := c.groups[k]; own != nil {
-			own.merge(g)
-		} else {
-			c.groups[k] = g
-		}
-	}
 	c.seen.merge(o.seen)
 	c.report.add(&o.report)
 	c.foreign = sum(c.foreign, o.foreign)
@@ -346,7 +322,7 @@ func (c *collector) merge(o *collector) {
 // finish makes the capture.
 func (c *collector) finish(name string) (*Capture, *Report) {
 	out := &Capture{Version: FormatVersion, Name: name, Hosts: c.hosts.patterns, Observations: []Observation{}}
-	for k, g := range c.groups {
+	for k, g := range c.groups.byKey {
 		out.Observations = append(out.Observations, g.observation(k, c.seen))
 	}
 	slices.SortFunc(out.Observations, func(a, b Observation) int { return compareKeys(a.Key, b.Key) })

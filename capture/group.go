@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tomallicino/caskmcp/schema"
 )
@@ -12,8 +13,37 @@ import (
 // maxDistinct is how many different values of a placeholder are told apart.
 const maxDistinct = 256
 
+// groups are the groups of an import, which its workers share: each of their
+// own would hold most of them twice.
+type groups struct {
+	mu    sync.Mutex
+	byKey map[Key]*group
+}
+
+// get returns the group of a key, whose path has these segments.
+func (gs *groups) get(k Key, segments []segment) *group {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	if g := gs.byKey[k]; g != nil {
+		return g
+	}
+	// Keys must not keep the text of the entry in memory.
+	k.Method, k.Path, k.Operation = strings.Clone(k.Method), strings.Clone(k.Path), strings.Clone(k.Operation)
+	k.Host, k.Scheme = strings.Clone(k.Host), strings.Clone(k.Scheme)
+	k.RequestType, k.ResponseType = strings.Clone(k.RequestType), strings.Clone(k.ResponseType)
+	g := &group{auth: make(map[Auth]int, 1), sources: make(map[string]bool, 1), literals: make([]uint64, len(segments))}
+	for i, s := range segments {
+		if !strings.HasPrefix(s.text, "{") && echoable(s.value) {
+			g.literals[i] = echoHash(k.Host, s.value)
+		}
+	}
+	gs.byKey[k] = g
+	return g
+}
+
 // group collects the exchanges of one Key.
 type group struct {
+	mu             sync.Mutex
 	count          int
 	segments       map[int]*segmentGroup
 	query          map[string]*Parameter
@@ -36,10 +66,6 @@ type segmentGroup struct {
 	distinct map[uint64]struct{}
 	echoOwn  int
 	echoKeys map[string]int
-}
-
-func newGroup() *group {
-	return &group{auth: make(map[Auth]int, 1), sources: make(map[string]bool, 1)}
 }
 
 func (g *group) segment(i int) *segmentGroup {
@@ -71,15 +97,6 @@ func (s *segmentGroup) see(hash uint64) {
 	}
 }
 
-func (s *segmentGroup) merge(o *segmentGroup) {
-	s.classes = sum(s.classes, o.classes)
-	for hash := range o.distinct {
-		s.see(hash)
-	}
-	s.echoOwn += o.echoOwn
-	s.echoKeys = sum(s.echoKeys, o.echoKeys)
-}
-
 func parameter(to *map[string]*Parameter, name string) *Parameter {
 	if *to == nil {
 		*to = make(map[string]*Parameter)
@@ -91,46 +108,6 @@ func parameter(to *map[string]*Parameter, name string) *Parameter {
 		(*to)[name] = p
 	}
 	return p
-}
-
-// merge adds the exchanges of o.
-func (g *group) merge(o *group) {
-	g.count += o.count
-	for i, s := range o.segments {
-		g.segment(i).merge(s)
-	}
-	mergeParameters(&g.query, o.query)
-	mergeParameters(&g.headers, o.headers)
-	g.request = mergeShapes(g.request, o.request)
-	g.response = mergeShapes(g.response, o.response)
-	g.requestBodies += o.requestBodies
-	g.responseBodies += o.responseBodies
-	for a, n := range o.auth {
-		g.auth[a] += n
-	}
-	g.traits = sum(g.traits, o.traits)
-	g.document = lesser(g.document, o.document)
-	maps.Copy(g.sources, o.sources)
-}
-
-func mergeParameters(to *map[string]*Parameter, from map[string]*Parameter) {
-	for name, p := range from {
-		q := parameter(to, name)
-		q.Count += p.Count
-		q.Repeated += p.Repeated
-		q.Shape.Add(p.Shape)
-	}
-}
-
-func mergeShapes(a, b *schema.Shape) *schema.Shape {
-	switch {
-	case b == nil:
-		return a
-	case a == nil:
-		return b
-	}
-	a.Add(b)
-	return a
 }
 
 // sum adds the counts of b to a.

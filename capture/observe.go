@@ -115,10 +115,11 @@ type job struct {
 
 func (in *importer) start() {
 	n := min(runtime.GOMAXPROCS(0), 8)
+	shared := &groups{byKey: make(map[Key]*group)}
 	in.jobs = make(chan job, 2*n)
 	in.free = make(chan []byte, 4*n)
 	for range n {
-		c := newCollector(in.hosts, in.opt.MaxBody)
+		c := newCollector(in.hosts, in.opt.MaxBody, shared)
 		in.parts = append(in.parts, c)
 		in.workers.Go(func() { in.work(c) })
 	}
