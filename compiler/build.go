@@ -1,9 +1,13 @@
 package compiler
 
 import (
+	"bytes"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 
+	"github.com/tomallicino/caskmcp/internal/canonical"
 	"github.com/tomallicino/caskmcp/surface"
 )
 
@@ -76,28 +80,36 @@ func clone(t surface.Tool) surface.Tool {
 	return t
 }
 
-// differing lists the top-level fields in which two definitions differ,
-// sorted. Evidence is none.
+// differing lists the top-level fields, by their JSON names, in which two
+// definitions differ, sorted. Evidence is none.
 func differing(a, b surface.Tool) ([]string, error) {
-	left, err := fieldsOf(a)
-	if err != nil {
-		return nil, err
-	}
-	right, err := fieldsOf(b)
-	if err != nil {
-		return nil, err
-	}
 	var out []string
-	for name := range left {
-		if left[name] != right[name] {
-			out = append(out, name)
+	left, right := reflect.ValueOf(a), reflect.ValueOf(b)
+	for i := range left.NumField() {
+		name, _, _ := strings.Cut(left.Type().Field(i).Tag.Get("json"), ",")
+		x, y := left.Field(i).Interface(), right.Field(i).Interface()
+		none := left.Field(i).Kind() == reflect.Slice && left.Field(i).Len() == 0 && right.Field(i).Len() == 0
+		if name == "evidence" || none || reflect.DeepEqual(x, y) {
+			continue
 		}
-	}
-	for name := range right {
-		if _, ok := left[name]; !ok {
+		same, err := sameJSON(x, y)
+		if err != nil {
+			return nil, fmt.Errorf("comparing %s of tool %q: %w", name, a.Name, err)
+		}
+		if !same {
 			out = append(out, name)
 		}
 	}
 	slices.Sort(out)
 	return out, nil
+}
+
+// sameJSON reports whether two values have one RFC 8785 form.
+func sameJSON(x, y any) (bool, error) {
+	a, err := canonical.JSON(x)
+	if err != nil {
+		return false, err
+	}
+	b, err := canonical.JSON(y)
+	return bytes.Equal(a, b), err
 }

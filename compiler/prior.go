@@ -1,33 +1,13 @@
 package compiler
 
 import (
-	"encoding/json"
-	"fmt"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/tomallicino/caskmcp/internal/canonical"
 	"github.com/tomallicino/caskmcp/surface"
 )
-
-func fieldsOf(t surface.Tool) (map[string]string, error) {
-	t.Evidence = nil
-	doc, err := canonical.JSON(t)
-	if err != nil {
-		return nil, fmt.Errorf("comparing tool %q: %w", t.Name, err)
-	}
-	fields := map[string]json.RawMessage{}
-	if err := json.Unmarshal(doc, &fields); err != nil {
-		return nil, fmt.Errorf("comparing tool %q: %w", t.Name, err)
-	}
-	out := map[string]string{}
-	for name, value := range fields {
-		out[name] = string(value)
-	}
-	return out, nil
-}
 
 // operationIdentity is the identity of an entry without the fixed values of
 // toolpack.yaml: those come and go with the configuration, the operation stays.

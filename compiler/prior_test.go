@@ -3,6 +3,7 @@ package compiler
 import (
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -300,5 +301,38 @@ func TestCompileIsDeterministic(t *testing.T) {
 		left, _ := json.Marshal(want)
 		right, _ := json.Marshal(r)
 		require.Equal(t, string(left), string(right))
+	}
+}
+
+// A proposal names every field that differs, whichever it is.
+func TestDifferingCoversEveryField(t *testing.T) {
+	x := tool(t, compile(t, surface.Prior{}, Options{}, shop(t, "shop", 12)), "list_orders")
+	same := clone(x)
+	same.InputSchema = json.RawMessage(" " + string(same.InputSchema) + " ")
+	same.Redact, same.Evidence = []string{}, nil
+	fields, err := differing(x, same)
+	require.NoError(t, err)
+	require.Empty(t, fields)
+
+	v := reflect.ValueOf(&x).Elem()
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name == "evidence" {
+			continue
+		}
+		y := clone(x)
+		switch f := reflect.ValueOf(&y).Elem().Field(i); {
+		case f.Type() == reflect.TypeFor[json.RawMessage]():
+			f.SetBytes([]byte(`{"x":1}`))
+		case f.Kind() == reflect.String:
+			f.SetString("x")
+		case f.Kind() == reflect.Slice:
+			f.Set(reflect.ValueOf([]string{"x"}))
+		default:
+			f.SetZero()
+		}
+		fields, err := differing(x, y)
+		require.NoError(t, err)
+		require.Equal(t, []string{name}, fields)
 	}
 }
