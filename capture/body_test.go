@@ -13,6 +13,8 @@ import (
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tomallicino/caskmcp/schema"
 )
 
 func compressed(t testing.TB, kind, text string) string {
@@ -131,13 +133,13 @@ func TestForms(t *testing.T) {
 			require.Equal(t, multipartType, o.RequestType)
 			require.Equal(t, 1, o.Request.Objects.Count)
 			require.Equal(t, 1, o.Request.Objects.Properties["title"].Strings.Count)
-			require.Equal(t, map[string]int{"binary": 1}, o.Request.Objects.Properties["file"].Strings.Classes)
+			require.Equal(t, schema.Counts{{Name: "binary", N: 1}}, o.Request.Objects.Properties["file"].Strings.Classes)
 		})
 	}
 	c, _ := observe(t, "h", write(t, "in.har", har(post("https://h/f", formType, "id=1&id=2&name=a+b%21&flag=true&broken=%zz&17=x"))))
 	request := one(t, c, "POST", "/f").Request.Objects
 	require.Equal(t, 2, request.Properties["id"].Arrays.Items.Integers.Count)
 	require.Equal(t, 1, request.Properties["flag"].Booleans)
-	require.Equal(t, map[string]int{"int": 1}, request.Keys)
+	require.Equal(t, schema.Counts{{Name: "int", N: 1}}, request.Keys)
 	require.NotNil(t, request.Properties["broken"])
 }

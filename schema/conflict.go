@@ -208,7 +208,7 @@ func (c *disagreement) compareValues(path string, schema map[string]any, s *Shap
 			known[value] = true
 		}
 	}
-	for _, value := range slices.Sorted(maps.Keys(s.Strings.Values)) {
+	for _, value := range s.Strings.Values.names() {
 		if !known[value] {
 			c.add(path, ConflictWidened, false, "value %q is not in the enum", value)
 		}

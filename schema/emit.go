@@ -106,18 +106,18 @@ var formats = map[string]string{
 }
 
 func (s *Strings) emit(doc map[string]any) {
-	for class, n := range s.Classes {
-		if n != s.Count {
+	for _, class := range s.Classes {
+		if class.N != s.Count {
 			continue
 		}
-		if format := formats[class]; format != "" {
+		if format := formats[class.Name]; format != "" {
 			doc["format"] = format
-		} else if class == ClassJSON {
+		} else if class.Name == ClassJSON {
 			doc["contentMediaType"] = "application/json"
 		}
 	}
 	if s.isEnum() {
-		doc["description"] = "Values seen: " + strings.Join(slices.Sorted(maps.Keys(s.Values)), ", ") + "."
+		doc["description"] = "Values seen: " + strings.Join(s.Values.names(), ", ") + "."
 	}
 }
 

@@ -1,7 +1,5 @@
 package schema
 
-import "maps"
-
 // Merge returns the shape of all the values of a and b and changes neither.
 // It is commutative and associative; nil and the zero Shape are its unit. The
 // result is never nil and shares nothing with its arguments.
@@ -82,14 +80,14 @@ func (a *Arrays) items() *Shape {
 
 func (s *Strings) add(o *Strings) {
 	s.Count += o.Count
-	addCounts(&s.Classes, o.Classes)
+	s.Classes.merge(o.Classes)
 	if o.Open {
 		s.open()
 	}
 	if s.Open {
 		return
 	}
-	addCounts(&s.Values, o.Values)
+	s.Values.merge(o.Values)
 	if len(s.Values) > MaxValues {
 		s.open()
 	}
@@ -102,7 +100,7 @@ func (s *Strings) open() {
 
 func (o *Objects) add(p *Objects) {
 	o.Count += p.Count
-	addCounts(&o.Keys, p.Keys)
+	o.Keys.merge(p.Keys)
 	if p.Entries != nil {
 		o.entries().Add(p.Entries)
 	}
@@ -149,27 +147,7 @@ func (o *Objects) fold() {
 	o.Map = true
 	for name, shape := range o.Properties {
 		o.entries().Add(shape)
-		o.countKey(Classify(name), shape.Total())
+		o.Keys.add(Classify(name), shape.Total())
 	}
 	o.Properties = nil
-}
-
-func (o *Objects) countKey(class string, n int) {
-	if o.Keys == nil {
-		o.Keys = make(map[string]int)
-	}
-	o.Keys[class] += n
-}
-
-func addCounts(to *map[string]int, from map[string]int) {
-	if len(from) == 0 {
-		return
-	}
-	if *to == nil {
-		*to = maps.Clone(from)
-		return
-	}
-	for k, n := range from {
-		(*to)[k] += n
-	}
 }

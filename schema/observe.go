@@ -61,14 +61,14 @@ func formatFloat(f float64) string {
 // counts the key where it is data.
 func (o *Objects) at(key string) *Shape {
 	if o.Map {
-		o.countKey(Classify(key), 1)
+		o.Keys.add(Classify(key), 1)
 		return o.entries()
 	}
 	if s := o.Properties[key]; s != nil {
 		return s
 	}
 	if class, data := keyClass(key); data {
-		o.countKey(class, 1)
+		o.Keys.add(class, 1)
 		return o.entries()
 	}
 	return o.property(strings.Clone(key))
@@ -120,10 +120,7 @@ func (s *Shape) text(v string) {
 	t.Count++
 	candidate := isCandidate(v)
 	if class := formClass(v, candidate); class != "" {
-		if t.Classes == nil {
-			t.Classes = make(map[string]int)
-		}
-		t.Classes[class]++
+		t.Classes.add(class, 1)
 		candidate = false
 	}
 	switch {
@@ -136,17 +133,10 @@ func (s *Shape) text(v string) {
 }
 
 func (s *Strings) candidate(v string) {
-	if _, seen := s.Values[v]; !seen {
-		if len(s.Values) == MaxValues {
-			s.open()
-			return
-		}
-		if s.Values == nil {
-			s.Values = make(map[string]int)
-		}
-		v = strings.Clone(v)
+	s.Values.add(v, 1)
+	if len(s.Values) > MaxValues {
+		s.open()
 	}
-	s.Values[v]++
 }
 
 // isCandidate reports whether a string could be a value of an enum:
@@ -192,10 +182,7 @@ func (s *Shape) ObserveFile(field string) {
 	file := o.at(field).strings()
 	file.Count++
 	file.open()
-	if file.Classes == nil {
-		file.Classes = make(map[string]int)
-	}
-	file.Classes[ClassBinary]++
+	file.Classes.add(ClassBinary, 1)
 	o.bound()
 }
 

@@ -63,8 +63,8 @@ func (s *Strings) isEnum() bool {
 	if s.Open || s.Count < enumTotal || len(s.Values) == 0 || len(s.Values) > enumValues {
 		return false
 	}
-	for _, n := range s.Values {
-		if n < enumRepeats {
+	for _, value := range s.Values {
+		if value.N < enumRepeats {
 			return false
 		}
 	}

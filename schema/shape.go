@@ -44,9 +44,9 @@ type Strings struct {
 	Count int `json:"count"`
 	// Classes counts the strings of each Class that a schema can tell; names
 	// and plain text are not counted.
-	Classes map[string]int `json:"classes,omitempty"`
+	Classes Counts `json:"classes,omitempty"`
 	// Values are the candidates of an enum with their counts; nil once Open.
-	Values map[string]int `json:"values,omitempty"`
+	Values Counts `json:"values,omitempty"`
 	// Open says that the values are no enum, or are not known any more.
 	Open bool `json:"open,omitempty"`
 }
@@ -66,8 +66,8 @@ type Objects struct {
 	Properties map[string]*Shape `json:"properties,omitempty"`
 	// Entries merges the values under keys that are data rather than names:
 	// ids, or too many to be a record. Keys counts those keys by class.
-	Entries *Shape         `json:"entries,omitempty"`
-	Keys    map[string]int `json:"keys,omitempty"`
+	Entries *Shape `json:"entries,omitempty"`
+	Keys    Counts `json:"keys,omitempty"`
 	// Map says that the objects are maps: all their keys are data.
 	Map bool `json:"map,omitempty"`
 }

@@ -153,7 +153,7 @@ func TestObserveText(t *testing.T) {
 	require.Equal(t, 2, s.Numbers)
 	require.Equal(t, 2, s.Booleans)
 	require.Equal(t, 4, s.Strings.Count)
-	require.Equal(t, map[string]int{"int": 1}, s.Strings.Classes)
+	require.Equal(t, Counts{{"int", 1}}, s.Strings.Classes)
 }
 
 func TestSealKeepsOnlyEnums(t *testing.T) {
@@ -163,7 +163,7 @@ func TestSealKeepsOnlyEnums(t *testing.T) {
 		return strings.Contains(strings.ToLower(key), "token") || strings.Contains(key, "secret")
 	}
 	sealed := observe(t, texts...).Seal(sensitive)
-	require.Equal(t, map[string]int{"open": 4, "closed": 4}, sealed.Objects.Properties["state"].Strings.Values)
+	require.Equal(t, Counts{{"closed", 4}, {"open", 4}}, sealed.Objects.Properties["state"].Strings.Values)
 	got := encode(t, sealed)
 	for _, value := range []string{"alice", "bob", "abc", "def", "only", `"yes"`} {
 		require.NotContains(t, got, value)
