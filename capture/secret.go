@@ -72,7 +72,7 @@ func (w *secretWalker) walk(pointer, key string, secret bool, v any) {
 				w.found = append(w.found, Secret{pointer + "/*", "enum under a sensitive key"})
 			}
 			inside := secret || key == "properties" && Sensitive(name)
-			if inside && (name == "default" || name == "const" || name == "enum" || name == "example" || name == "examples") && holdsText(value) {
+			if inside && (name == "default" || name == "const" || name == "enum" || name == "example" || name == "examples") && holdsText(value) && !vocabulary(key, name, value) {
 				w.found = append(w.found, Secret{at, "value of a sensitive property"})
 			}
 			w.walk(at, name, inside, value)
@@ -88,6 +88,28 @@ func holdsText(v any) bool {
 		return slices.ContainsFunc(v, holdsText)
 	}
 	return false
+}
+
+// wordPattern is what vocabularies are made of: BCRYPT, SHA-256, read_only.
+var wordPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z_. -]*[0-9]{0,4}[A-Za-z_.-]{0,16}$`)
+
+// vocabulary reports whether the data of a schema are words that a
+// specification chooses from, as those of an algorithm among credentials. The
+// default of the sensitive property itself, which key names, is none.
+func vocabulary(key, keyword string, v any) bool {
+	if keyword != "enum" && (Sensitive(key) || keyword != "default" && keyword != "const") {
+		return false
+	}
+	switch v := v.(type) {
+	case string:
+		return len(v) <= 40 && (wordPattern.MatchString(v) || harmless(v))
+	case []any:
+		return !slices.ContainsFunc(v, func(item any) bool {
+			s, isText := item.(string)
+			return isText && !vocabulary(key, "enum", s)
+		})
+	}
+	return true
 }
 
 func escapeToken(name string) string {

@@ -131,14 +131,18 @@ func (w *work) leave(part, reason string) {
 	}
 }
 
-// text is a string of at most maxText bytes.
+// text is a string of at most maxText bytes, without secrets.
 func (im *importer) text(request, part string, v any) string {
 	s, _ := v.(string)
 	if len(s) > maxText {
 		im.skip(request, part, fmt.Sprintf("what follows the first %d bytes is left out", maxText))
-		return clip(s, maxText)
+		s = clip(s, maxText)
 	}
-	return s
+	cleaned, rule := cleanText(s)
+	if rule != "" {
+		im.skip(request, part, "it holds what looks like a secret ("+rule+"), which is left out")
+	}
+	return cleaned
 }
 
 func first(vs ...any) any {

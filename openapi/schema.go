@@ -99,7 +99,11 @@ func (d *document) write(node any, dir direction) emission {
 			e.notes = append(e.notes, note{"", "the schema is too large; " + lost})
 		}
 		raw, err := marshal(out)
-		return emission{raw, e.notes, err}
+		if err != nil {
+			return emission{err: err}
+		}
+		cleaned, secrets, err := cleanSchema(raw)
+		return emission{cleaned, append(e.notes, secrets...), err}
 	}
 	return emission{err: errTooLarge}
 }

@@ -59,6 +59,9 @@ func TestSchema(t *testing.T) {
 		{"wrong values", `{"type":"strin","minLength":-1,"maxLength":"3","required":"a","properties":[],"allOf":{},"enum":[],"pattern":5,"multipleOf":0,"uniqueItems":"x","title":3}`, "{}", `{}`, ""},
 		{"types", `{"type":["string","string","what","file"]}`, "{}", `{"type":"string"}`, ""},
 		{"unsafe numbers", `{"maximum":9223372036854775807,"minimum":-9007199254740991,"default":9007199254740993,"enum":[1,18446744073709551615],"const":1e400}`, "{}", `{"minimum":-9007199254740991}`, ""},
+		{"texts with secrets", `{"description":"Write to jane@shop.example, now.","properties":{"a":{"description":"ghp_0123456789abcdefghijABCDEFGHIJ012345"}}}`, "{}", `{"description":"Write to [REDACTED] now.","properties":{"a":{"description":"[REDACTED]"}}}`, ""},
+		{"secret defaults", `{"properties":{"password":{"type":"string","default":"correcthorse"},"mail":{"enum":["a","jane@shop.example"]},"algorithm":{"enum":["RS256","ES256"],"default":"RS256"}}}`, "{}", `{"properties":{"algorithm":{"default":"RS256","enum":["RS256","ES256"]},"mail":{},"password":{"type":"string"}}}`, ""},
+		{"words among credentials", `{"properties":{"credentials":{"properties":{"use":{"enum":["sig","enc"],"default":"sig"}}}}}`, "{}", `{"properties":{"credentials":{"properties":{"use":{"default":"sig","enum":["sig","enc"]}}}}}`, ""},
 		{"repeated values", `{"enum":["a","a",1,1,null,null]}`, "{}", `{"enum":["a",1,null]}`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
