@@ -244,6 +244,51 @@ func TestReject(t *testing.T) {
 	require.NotContains(t, state.Lock.Tools, "delete_all")
 }
 
+func TestRejectingTwiceIsNoError(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lockfile")
+	want := desired(tool("a", "/a"))
+	p := planOf(t, dir, want)
+	ds := decide(p, lockfile.Reject, nil)
+	first := run(t, dir, want, p, ds)
+	before := tree(t, dir)
+	again := run(t, dir, want, p, ds)
+	require.Equal(t, names(first.Rejected), names(again.Rejected))
+	require.Equal(t, before, tree(t, dir))
+	_, err := apply.Apply(t.Context(), apply.Params{Dir: dir, Plan: p, Desired: want, Decisions: decide(p, lockfile.Approve, nil), Now: now})
+	require.ErrorIs(t, err, apply.ErrStale)
+}
+
+// An apply that was killed after it had committed is finished by the next
+// one, which finds its own decisions in the state.
+func TestFinishesAKilledApply(t *testing.T) {
+	want := desired(tool("a", "/a"), tool("b", "/b"))
+	done := approved(t, want)
+	var changes []files.Change
+	for path, doc := range tree(t, done) {
+		changes = append(changes, files.Change{Path: path, Data: []byte(doc)})
+	}
+	journal, err := files.EncodeJournal(changes)
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "lockfile")
+	p := planOf(t, dir, want)
+	require.NoError(t, files.Write(filepath.Join(dir, files.JournalName), journal, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".caskmcp.lock.yaml4815162342108"), []byte("half"), 0o644))
+	r := run(t, dir, want, p, decide(p, lockfile.Approve, nil))
+	require.Len(t, r.Applied, len(p.Changes))
+	require.Equal(t, tree(t, done), tree(t, dir))
+}
+
+// A tool whose definition is lost can be removed.
+func TestRemovesATamperedTool(t *testing.T) {
+	dir := approved(t, desired(tool("a", "/a"), tool("b", "/b")))
+	require.NoError(t, os.Remove(filepath.Join(dir, "approved", "b.json")))
+	want := desired(tool("a", "/a"))
+	p := planOf(t, dir, want)
+	r := run(t, dir, want, p, decide(p, lockfile.Approve, nil))
+	require.Equal(t, []string{"delete tool b"}, names(r.Applied))
+	require.Empty(t, r.State.Findings)
+}
+
 func TestRejectedNameIsHeld(t *testing.T) {
 	dir := approved(t, desired())
 	want := desired(tool("get", "/a"))

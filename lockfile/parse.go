@@ -16,6 +16,10 @@ import (
 // MaxBytes is the largest file of the state that is read.
 const MaxBytes = 8 << 20
 
+// maxItems bounds the lines, list items and brackets of a file: a file of the
+// largest size that is made of nothing else would take gigabytes to parse.
+const maxItems = MaxBytes / 16
+
 // ErrSyntax is wrapped by errors about a lockfile that cannot be read without
 // guessing.
 var ErrSyntax = errors.New("malformed lockfile")
@@ -66,6 +70,13 @@ var conflictMarker = regexp.MustCompile(`(?m)^(<<<<<<<|>>>>>>>|\|\|\|\|\|\|\|)( 
 func parse(doc []byte, known keys, v any) error {
 	if len(doc) > MaxBytes {
 		return fmt.Errorf("%w: more than %d bytes", ErrSyntax, MaxBytes)
+	}
+	items := 0
+	for _, sep := range []string{"\n", ",", "[", "{"} {
+		items += bytes.Count(doc, []byte(sep))
+	}
+	if items > maxItems {
+		return fmt.Errorf("%w: more than %d lines and list items", ErrSyntax, maxItems)
 	}
 	if conflictMarker.Match(doc) {
 		return fmt.Errorf("%w: it has git conflict markers; keep the blocks of both sides, or take one side and run \"caskmcp apply\" again", ErrSyntax)

@@ -52,6 +52,7 @@ func TestUnreadableLockfile(t *testing.T) {
 		"not UTF-8":             {edit("alice", "al\xffce"), ""},
 		"cut off":               {good[:len(good)*2/3], ""},
 		"too large":             {strings.Repeat("#", lockfile.MaxBytes+1), "more than"},
+		"nothing but commas":    {"a: {" + strings.Repeat("a,", 1<<20) + "}", "lines and list items"},
 		"deep":                  {strings.Repeat("[", 100_000), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -247,6 +247,35 @@ func TestForgedBlock(t *testing.T) {
 	}
 }
 
+// A definition that was approved although a value in it means nothing is not
+// served: later steps would have to guess.
+func TestDefinitionsWithoutMeaning(t *testing.T) {
+	for name, change := range map[string]func(*surface.Tool){
+		"effect":         func(t *surface.Tool) { t.Effect = "harmless" },
+		"risk":           func(t *surface.Tool) { t.Risk = "" },
+		"confirm":        func(t *surface.Tool) { t.Confirm = "sometimes" },
+		"rate":           func(t *surface.Tool) { t.Limits.Rate = 0 },
+		"response bytes": func(t *surface.Tool) { t.Limits.ResponseBytes = -1 },
+		"timeout":        func(t *surface.Tool) { t.Limits.Timeout = 0 },
+		"expires":        func(t *surface.Tool) { t.Expires = "31.12.2030" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			tool := fullTool("list_users")
+			change(&tool)
+			require.Equal(t, []string{lockfile.CodeInvalid}, refused(t, stored(t, tool, other()), lockfile.KindTool, "list_users"))
+		})
+	}
+}
+
+func TestForgedToolset(t *testing.T) {
+	fsys := stored(t, other())
+	lock, err := lockfile.Parse(fsys[lockfile.Name].Data)
+	require.NoError(t, err)
+	lock.Toolsets["readonly"].Description = "Writes."
+	store(t, fsys, lock)
+	require.Equal(t, []string{lockfile.CodeDigest}, refused(t, fsys, lockfile.KindToolset, "readonly"))
+}
+
 func TestTamperedFiles(t *testing.T) {
 	definition := lockfile.DefinitionPath("list_users")
 	for name, tc := range map[string]struct {
