@@ -234,8 +234,9 @@ func approveAndServe(t *testing.T, name string, env ...string) *served {
 	return s
 }
 
-// takeCapture puts the checked-in capture called name into e's repository.
-func takeCapture(t *testing.T, e *env, name string) {
+// takeCapture puts the checked-in capture called name into e's repository and
+// returns where it is then.
+func takeCapture(t *testing.T, e *env, name string) string {
 	found, err := filepath.Glob(filepath.Join("..", "..", "testdata", "captures", name+"-*.json"))
 	require.NoError(t, err)
 	require.Len(t, found, 1)
@@ -243,7 +244,9 @@ func takeCapture(t *testing.T, e *env, name string) {
 	require.NoError(t, err)
 	captures := filepath.Join(e.Dir, ".caskmcp", "captures")
 	require.NoError(t, os.MkdirAll(captures, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(captures, filepath.Base(found[0])), doc, 0o644))
+	path := filepath.Join(captures, filepath.Base(found[0]))
+	require.NoError(t, os.WriteFile(path, doc, 0o644))
+	return path
 }
 
 // approvedTools are the definitions that approvals cover, by method and path
