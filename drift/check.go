@@ -129,7 +129,7 @@ func (c *checker) contradicted() error {
 			continue
 		}
 		for _, x := range against {
-			change.AddReason(plan.Reason{Code: "definition.contradicted", Class: plan.Block, Text: x.Text})
+			change.AddReason(plan.Reason{Code: "definition.contradicted", Class: plan.Block, Text: plan.Printable(x.Text)})
 		}
 		c.merge(old.Name, change)
 	}

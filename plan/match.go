@@ -225,7 +225,7 @@ func (b *builder) compare(old, now surface.Tool, actions ...string) (Change, err
 	}
 	for _, x := range b.Result.Contradictions {
 		if x.Tool == now.Name || x.Tool == old.Name {
-			r.add("evidence.contradicts", Info, "%s", quote(x.Text))
+			r.add("evidence.contradicts", Info, "%s", Printable(x.Text))
 		}
 	}
 	if old.Binding.Origin() != now.Binding.Origin() && !b.hosts[now.Binding.Origin()] {

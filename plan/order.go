@@ -8,63 +8,66 @@ import (
 
 // The ranks of reasons, in the order a reviewer should meet them.
 const (
-	rankState      = iota // the state does not verify
-	rankPower             // new write, fewer confirmations
-	rankHost              // another host
-	rankAuth              // another credential
-	rankRisk              // risk up, texts, names: what misleads
-	rankInput             // input that breaks
-	rankOutput            // output that breaks
-	rankAdditive          // more of the same
-	rankRemoval           // less
-	rankUnexpected        // a code this list forgot
+	rankState    = iota // the state does not verify
+	rankPower           // new power to change state, fewer confirmations
+	rankHost            // another request, above all another host
+	rankAuth            // another credential, more sensitive data
+	rankRisk            // risk, texts, names: what misleads
+	rankInput           // input that breaks or widens
+	rankOutput          // output that breaks
+	rankAdditive        // more of the same, or less power
+	rankRemoval         // gone
 )
 
-var ranks = map[string]int{
-	"tool.write_added": rankPower, "effect.read_to_write": rankPower, "effect.raised": rankPower, "confirm.never": rankPower,
-	"confirm.relaxed": rankPower, "policy.relaxed": rankPower, "default_action.changed": rankPower, "policy.changed": rankPower, "policy.added": rankPower,
-	"tool.was_rejected": rankPower, "output.secret_shape_added": rankAuth, "output.pii_added": rankAuth,
-
-	"host.added": rankHost, "host.changed": rankHost, "scheme.changed": rankHost, "port.changed": rankHost, "network.widened": rankHost,
-	"method.changed": rankHost, "path.changed": rankHost, "binding.changed": rankHost, "fixed_value.changed": rankHost, "tool.name_taken": rankHost,
-
-	"auth.weakened": rankAuth, "auth.changed": rankAuth, "scope.widened": rankAuth, "credential.rebound": rankAuth, "credential.added": rankAuth, "redaction.removed": rankAuth,
-
-	"risk.raised": rankRisk, "risk.lowered": rankRisk, "effect.lowered": rankRisk, "text.injection_lint": rankRisk, "tool.confusable": rankRisk,
-	"tool.shadowing": rankRisk, "text.changed": rankRisk, "annotation.relaxed": rankRisk, "tool.renamed": rankRisk, "tool.added_to_toolset": rankRisk,
-	"toolset.widened": rankRisk, "toolset.default_changed": rankRisk, "budget.raised": rankRisk, "expiry.extended": rankRisk, "definition.changed": rankRisk,
-	"definition.contradicted": rankRisk,
-
-	"input.type_changed": rankInput, "input.required_added": rankInput, "input.narrowed": rankInput, "input.widened": rankInput,
-
-	"output.removed": rankOutput, "output.type_changed": rankOutput, "output.narrowed": rankOutput, "output.widened": rankOutput, "output.required_removed": rankOutput,
-
-	"tool.added": rankAdditive, "tool.readded": rankAdditive, "output.added": rankAdditive, "text.added": rankAdditive, "server.added": rankAdditive,
-	"toolset.added": rankAdditive, "redaction.added": rankAdditive, "budget.lowered": rankAdditive, "confirm.tightened": rankAdditive,
-	"policy.tightened": rankAdditive, "policy.reordered": rankAdditive, "scope.narrowed": rankAdditive, "network.narrowed": rankAdditive,
-	"credential.narrowed": rankAdditive, "credential.removed": rankAdditive, "expiry.shortened": rankAdditive,
-	"tool.removed_from_toolset": rankAdditive, "approval.expiring": rankAdditive, "approval.expired": rankAdditive,
-	"endpoint.unexposed_added": rankAdditive, "input.unexposed_added": rankAdditive,
-
-	"tool.removed": rankRemoval, "toolset.removed": rankRemoval, "coverage.missing": rankRemoval,
+// codes are all reason codes of this package and of drift, by rank.
+var codes = [...][]string{
+	rankState: {},
+	rankPower: {
+		"tool.write_added", "effect.read_to_write", "effect.raised", "confirm.never", "confirm.relaxed", "policy.relaxed",
+		"default_action.changed", "policy.changed", "policy.added", "tool.was_rejected",
+	},
+	rankHost: {
+		"host.added", "host.changed", "scheme.changed", "port.changed", "network.widened", "method.changed", "path.changed",
+		"binding.changed", "fixed_value.changed", "tool.name_taken",
+	},
+	rankAuth: {
+		"auth.weakened", "auth.changed", "scope.widened", "credential.rebound", "credential.added", "redaction.removed",
+		"output.secret_shape_added", "output.pii_added",
+	},
+	rankRisk: {
+		"risk.raised", "risk.lowered", "effect.lowered", "text.injection_lint", "tool.confusable", "tool.shadowing", "text.changed",
+		"annotation.relaxed", "tool.renamed", "tool.added_to_toolset", "toolset.widened", "toolset.default_changed", "budget.raised",
+		"expiry.extended", "definition.changed", "definition.contradicted",
+	},
+	rankInput:  {"input.type_changed", "input.required_added", "input.narrowed", "input.widened"},
+	rankOutput: {"output.removed", "output.required_removed", "output.type_changed"},
+	rankAdditive: {
+		"tool.added", "tool.readded", "output.added", "output.narrowed", "output.widened", "text.added", "server.added", "toolset.added",
+		"redaction.added", "budget.lowered", "confirm.tightened", "policy.tightened", "policy.reordered", "scope.narrowed",
+		"network.narrowed", "credential.narrowed", "credential.removed", "expiry.shortened", "tool.removed_from_toolset",
+		"approval.expired", "approval.expiring", "definition.restored", "evidence.contradicts", "endpoint.unexposed_added",
+	},
+	rankRemoval: {"tool.removed", "toolset.removed", "coverage.missing"},
 }
 
-// rank places a reason's code. What does not verify comes first, whatever the
-// code; an unknown code ranks like what misleads.
-func rank(code string) int {
-	if r, ok := ranks[code]; ok {
-		return r
+var ranks = func() map[string]int {
+	m := map[string]int{}
+	for r, list := range codes {
+		for _, code := range list {
+			m[code] = r
+		}
 	}
-	return rankRisk
-}
+	return m
+}()
+
+// rank places a reason's code. A code that is not listed comes from the state,
+// which does not verify.
+func rank(code string) int { return ranks[code] }
 
 // Rank is where a reviewer should meet c: 0 is the riskiest. Changes of one
 // rank are ordered by name.
 func (c Change) Rank() int {
-	if c.Kind == StateKind {
-		return rankState
-	}
-	best := rankUnexpected
+	best := rankRemoval
 	for _, r := range c.Reasons {
 		best = min(best, rank(r.Code))
 	}
@@ -112,10 +115,18 @@ func (a Action) Symbol() string {
 	return string(rune(a))
 }
 
-// Sort orders changes riskiest first, then by name and kind.
+// Sort orders changes riskiest first, findings about the state before
+// everything, then by name and kind.
 func Sort(changes []Change) {
+	notState := func(c Change) int {
+		if c.Kind == StateKind {
+			return 0
+		}
+		return 1
+	}
 	slices.SortStableFunc(changes, func(x, y Change) int {
 		return cmp.Or(
+			cmp.Compare(notState(x), notState(y)),
 			cmp.Compare(x.Rank(), y.Rank()),
 			strings.Compare(x.Name, y.Name),
 			strings.Compare(string(x.Kind), string(y.Kind)),

@@ -136,7 +136,7 @@ func planned(t testing.TB, before, after surface.Surface) *Plan {
 	return mustPlan(t, Params{Toolpack: "shop", State: approved(t, before), Result: &compiler.Result{Surface: after}})
 }
 
-func codes(c Change) []string {
+func codesOf(c Change) []string {
 	var out []string
 	for _, r := range c.Reasons {
 		out = append(out, r.Code)

@@ -129,7 +129,7 @@ func TestToolReasons(t *testing.T) {
 			p := planned(t, shop(before, listOrders()), shop(after, listOrders()))
 			require.Len(t, p.Changes, 1)
 			require.Equal(t, tt.class, class(p.Changes[0], tt.code), "%v", p.Changes[0].Reasons)
-			require.NotContains(t, codes(p.Changes[0]), "definition.changed")
+			require.NotContains(t, codesOf(p.Changes[0]), "definition.changed")
 		})
 	}
 }
@@ -216,7 +216,7 @@ func TestTamperedState(t *testing.T) {
 		require.Equal(t, Update, c.Action())
 		require.Equal(t, state.Lock.Tools["get_order"].Digest, c.Digest.Before)
 		require.Equal(t, c.Digest.Before, c.Digest.After)
-		require.Subset(t, codes(c), []string{"digest.mismatch", "definition.restored"})
+		require.Subset(t, codesOf(c), []string{"digest.mismatch", "definition.restored"})
 		require.Contains(t, Text(p, TextOptions{}), "Changed outside caskmcp:")
 	})
 	t.Run("tool that is gone", func(t *testing.T) {

@@ -55,11 +55,25 @@ func (j *toolJudge) outputSchema() {
 	case len(j.after.OutputSchema) == 0:
 		j.review("output.removed", "the response is not described any more")
 	default:
-		for _, d := range schema.Compare(j.before.OutputSchema, j.after.OutputSchema) {
-			j.outputDifference(d)
+		all := schema.Compare(j.before.OutputSchema, j.after.OutputSchema)
+		for _, d := range all {
+			if !impliedBy(d, all) {
+				j.outputDifference(d)
+			}
 		}
 	}
 	j.sensitiveOutput()
+}
+
+// impliedBy reports whether d says that a property is required, or is not any
+// more, that comes or goes as a whole.
+func impliedBy(d schema.Difference, all []schema.Difference) bool {
+	implied := map[schema.DifferenceKind]schema.DifferenceKind{schema.RequiredAdded: schema.PropertyAdded, schema.RequiredRemoved: schema.PropertyRemoved}[d.Kind]
+	if implied == "" {
+		return false
+	}
+	at := strings.TrimSuffix(d.Path, "required") + "properties/" + escapePointer(d.Name)
+	return slices.ContainsFunc(all, func(o schema.Difference) bool { return o.Kind == implied && o.Path == at })
 }
 
 func (j *toolJudge) outputDifference(d schema.Difference) {
