@@ -114,6 +114,21 @@ func TestJSONOf(t *testing.T) {
 	}
 }
 
+func TestBrokenJSONIsReported(t *testing.T) {
+	c, report := observe(t, "h", write(t, "in.har", har(
+		entry("GET", "https://h/a", 200, "application/json", `{"a":1,"b":`),
+		entry("GET", "https://h/a", 200, "application/json", `{"a":1}`),
+		entry("GET", "https://h/b", 200, "text/plain", `{no JSON`),
+	)))
+	require.Equal(t, []Dropped{{"JSON that is broken or was cut off", 1}}, report.Lost)
+	require.Equal(t, 2, report.Bodies.Present)
+	a := one(t, c, "GET", "/a")
+	require.Equal(t, 2, a.Count)
+	require.Equal(t, 1, a.ResponseBodies)
+	require.Equal(t, 1, a.Response.Objects.Count)
+	require.Nil(t, one(t, c, "GET", "/b").Response)
+}
+
 func TestForms(t *testing.T) {
 	multi := "--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nlamp\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n--b--\r\n"
 	params := `,"params":[{"name":"title","value":"lamp"},{"name":"file","fileName":"a.png","value":"x"}]`

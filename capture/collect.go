@@ -257,7 +257,11 @@ func (c *collector) addResponse(g *group, x *exchange, segments []segment, body 
 		}
 	}
 	if to.ObserveJSON(body.json, visit) != nil {
-		// Not JSON after all: it is a text body.
+		if isJSONType(body.mime) {
+			g.responseBodies--
+			c.report.Bodies.Present--
+			c.lose(false, "JSON that is broken or was cut off")
+		}
 		return
 	}
 	g.response = to

@@ -23,10 +23,13 @@ const maxCaptureFile = 256 << 20
 
 // Encode returns the capture file: JSON with one line an observation, so that
 // git can show and merge it. Equal captures have equal bytes. It returns
-// ErrUnsealed if c is not sealed.
+// ErrUnsealed if c is not sealed, and an error for what Parse would refuse.
 func (c *Capture) Encode() ([]byte, error) {
 	if !c.Sealed {
 		return nil, ErrUnsealed
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("encoding the capture: %w", err)
 	}
 	return c.encode()
 }

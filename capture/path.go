@@ -95,6 +95,9 @@ func onlyID(value string) (string, bool) {
 		return class, true
 	case schema.ClassHex:
 		return class, len(value) >= 16
+	case schema.ClassToken:
+		// Long random text is a secret more often than not.
+		return class, len(value) >= 20 && strings.ContainsAny(value, "0123456789")
 	case schema.ClassInt:
 		return class, len(strings.TrimPrefix(value, "-")) >= 5
 	}

@@ -32,6 +32,8 @@ func TestPaths(t *testing.T) {
 		"/v1/2024-10-01/1.1":                       "/v1/2024-10-01/1.1",
 		"/geo/52.52,13.40":                         "/geo/52.52,13.40",
 		"/hosts/10.0.0.1":                          "/hosts/10.0.0.1",
+		"/reset/aB3dE5fG7hJ9kL1mN3pQ5rS7":          "/reset/{token}",
+		"/two-factor-authentication-settings2":     "/two-factor-authentication-settings2",
 		"/-12345":                                  "/{int}",
 	} {
 		segments, slash, ok := splitPath(in)

@@ -112,9 +112,9 @@ func vocabulary(key, keyword string, v any) bool {
 	return true
 }
 
-func escapeToken(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-}
+var tokenEscaper = strings.NewReplacer("~", "~0", "/", "~1")
+
+func escapeToken(name string) string { return tokenEscaper.Replace(name) }
 
 func (w *secretWalker) text(pointer, text string) {
 	if rule := secretText(text); rule != "" {
