@@ -69,7 +69,7 @@ func TestPrometheus(t *testing.T) {
 
 func TestVerdaccio(t *testing.T) {
 	t.Parallel()
-	program := installed(t, "npm install --prefix testdata/record/verdaccio --ignore-scripts", "verdaccio",
+	program := installed(t, "npm ci --prefix testdata/record/verdaccio --ignore-scripts", "verdaccio",
 		filepath.Join("..", "..", "testdata", "record", "verdaccio", "node_modules", ".bin", "verdaccio"))
 	const addr = "127.0.0.1:14873" // as recorded, and so as approved
 	dir := t.TempDir()
