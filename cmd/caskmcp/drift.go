@@ -236,7 +236,7 @@ func (e *env) readSpec(name string, hosts []string) (*capture.Capture, error) {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	for _, s := range skipped {
-		e.say("skipped %s: %s", s.Request, s.Reason)
+		e.say("skipped %s", s)
 	}
 	return c, nil
 }

@@ -45,10 +45,7 @@ func newOpenAPI(e *env) *cobra.Command {
 				cpt.Name = nameFromHost(cpt.Hosts[0])
 			}
 			if !asJSON {
-				e.say("%d operations imported, %d skipped", len(cpt.Declarations), len(skipped))
-				for _, s := range skipped {
-					e.say("  %s: %s", s.Request, s.Reason)
-				}
+				e.saySkipped(len(cpt.Declarations), skipped)
 			}
 			return e.writeCapture(c.Context(), cpt, cpt.Name, dryRun, func(path string, _ []compiler.Decision) error {
 				if !asJSON {
@@ -66,6 +63,35 @@ func newOpenAPI(e *env) *cobra.Command {
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "report, but write nothing")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return c
+}
+
+// maxSkippedParts bounds the lines about parts that were left out.
+const maxSkippedParts = 20
+
+// saySkipped reports an import: every operation that was skipped, and the first
+// parts that were left out of others.
+func (e *env) saySkipped(imported int, skipped []openapi.Skipped) {
+	var operations, parts []openapi.Skipped
+	for _, s := range skipped {
+		if s.Part == "" {
+			operations = append(operations, s)
+		} else {
+			parts = append(parts, s)
+		}
+	}
+	e.say("%d operations imported, %d skipped", imported, len(operations))
+	for _, s := range operations {
+		e.say("  %s", s)
+	}
+	if len(parts) > 0 {
+		e.say("%d parts of imported operations left out or changed", len(parts))
+	}
+	for _, s := range parts[:min(len(parts), maxSkippedParts)] {
+		e.say("  %s", s)
+	}
+	if len(parts) > maxSkippedParts {
+		e.say("  … --json lists all")
+	}
 }
 
 // readBounded reads a file of at most limit bytes.
