@@ -80,15 +80,12 @@ func pathNames(e *endpoint, prior *surface.Tool) []string {
 	if prior != nil && surface.EraseNames(prior.Binding.Path) == e.key.template {
 		return holes(prior.Binding.Path)
 	}
-	var names []string
-	if e.declared != nil {
-		for _, name := range holes(e.declared.Path) {
-			names = append(names, legalArgument(name))
-		}
-		return unique(names)
+	if e.declared == nil {
+		return unique(e.holes)
 	}
-	for _, h := range pathHoles(e.key.template, e.obs) {
-		names = append(names, h.name())
+	var names []string
+	for _, name := range holes(e.declared.Path) {
+		names = append(names, legalArgument(name))
 	}
 	return unique(names)
 }

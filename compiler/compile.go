@@ -25,6 +25,7 @@ func Compile(captures []*capture.Capture, prior surface.Prior, opt Options) (*Re
 	recall(eps, prior)
 	eps = r.usable(eps, opt)
 	mirrors(eps)
+	nameHoles(eps, prior)
 	allocate(eps, prior)
 	b := newBuilder(eps, prior, opt)
 	used := map[string]bool{}

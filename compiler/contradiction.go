@@ -193,7 +193,7 @@ func (b *builder) contradictDeclared(e *endpoint, approved surface.Tool, add rep
 	if e.declared == nil {
 		return nil
 	}
-	d, err := b.fresh(&endpoint{key: e.key, declared: e.declared, prior: e.prior, name: e.name, base: e.base})
+	d, err := b.fresh(&endpoint{key: e.key, declared: e.declared, prior: e.prior, name: e.name, base: e.base, holes: e.holes})
 	if err != nil {
 		return err
 	}

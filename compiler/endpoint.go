@@ -50,6 +50,9 @@ type endpoint struct {
 	declared *capture.Declaration
 	prior    *surface.PriorEntry // the decision about this operation
 	name     string
+	// holes are the names of the path parameters, in order, before they are
+	// made unique.
+	holes []string
 	// base is the name without the rename of toolpack.yaml.
 	base string
 	// shared says that another method does the same to the same path.

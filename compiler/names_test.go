@@ -57,6 +57,7 @@ func TestNames(t *testing.T) {
 				o.Path = parts[1]
 				eps = append(eps, &endpoint{key: keyOf(o, surface.EraseNames(o.Path)), obs: []capture.Observation{o}})
 			}
+			nameHoles(eps, surface.Prior{})
 			allocate(eps, surface.Prior{})
 			names := []string{}
 			for _, e := range eps {
@@ -122,12 +123,32 @@ func TestPathArgumentNames(t *testing.T) {
 		{"/statuses/{int}", "", "status_id"},
 		{"/order-items/{int}", "id", "order_item_id"},
 		{"/label/{snake}/values", "", "label_name"},
+		{"/orgs/{kebab}", "login", "org_name"},
+		{"/users/{locale}", "", "user_id"},
+		{"/{locale}/items/{int}", "", "locale item_id"},
 	}
 	for _, tt := range tests {
 		o := exchange{request: "GET https://api.shop.test" + tt.path, echo: tt.echo}.observe(t)
 		e := &endpoint{key: keyOf(o, surface.EraseNames(o.Path)), obs: []capture.Observation{o}}
+		nameHoles([]*endpoint{e}, surface.Prior{})
 		require.Equal(t, tt.want, strings.Join(pathNames(e, nil), " "), "%s echoed as %q", tt.path, tt.echo)
 	}
+}
+
+// What stands at one place of an API has one name below every path, and the
+// approved one where there is one.
+func TestPathArgumentNamesAgree(t *testing.T) {
+	calls := []exchange{
+		{request: "GET https://api.shop.test/repos/{word}", echo: "login", response: `{}`},
+		{request: "GET https://api.shop.test/repos/{word}/{word}", echo: "name", response: `{}`},
+		{request: "GET https://api.shop.test/repos/{word}/{word}/hooks/{int}", response: `{}`},
+	}
+	r := compile(t, surface.Prior{}, Options{}, captured(t, "a", calls...))
+	require.Equal(t, "/repos/{owner}/{repo_name}/hooks/{hook_id}", tool(t, r, "get_repo_hook").Binding.Path)
+	first := compile(t, surface.Prior{}, Options{}, captured(t, "a", calls[2]))
+	require.Equal(t, "/repos/{repo_name}/{repo_name_2}/hooks/{hook_id}", tool(t, first, "get_repo_hook").Binding.Path)
+	r = compile(t, approved(t, first), Options{}, captured(t, "a", calls...))
+	require.Equal(t, "/repos/{repo_name}/{repo_name_2}", tool(t, r, "get_repo_by_repo_name_2").Binding.Path, "as in the approved tool")
 }
 
 func TestThirdPerson(t *testing.T) {

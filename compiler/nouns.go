@@ -26,7 +26,7 @@ var readActions = wordSet(`search query find lookup export download compare prev
 
 // imperatives begin literals that are verb and object: bulk words and nouns
 // that are verbs too ("search templates") do not.
-var imperatives = wordSet(`add approve cancel clean clear create delete disable enable generate get mark move reject remove reset restart
+var imperatives = wordSet(`add approve cancel clean clear create delete disable enable generate get mark move reject remove rerun reset restart
 	send set update validate verify`)
 
 // readImperatives are those of a GET: query_range.
@@ -35,14 +35,15 @@ var readImperatives = wordSet("get list find query format search lookup export d
 // nouns is how an endpoint is spoken of.
 type nouns struct {
 	verb   string
-	action string   // a verb of the API's own: "cancel"
-	owner  []string // what it belongs to: user
-	object []string // orders
-	suffix []string // csv
-	left   [][]string
-	item   bool // what is meant is one thing: the path ends in a parameter
-	of     bool // the owner is one thing
-	plural bool // the path names a collection
+	action string     // a verb of the API's own: "cancel"
+	owner  []string   // what it belongs to: user
+	object []string   // orders
+	suffix []string   // csv
+	left   [][]string // further words of the path, from right to left
+	spelt  []string   // the owner as the path spells it
+	item   bool       // what is meant is one thing: the path ends in a parameter
+	of     bool       // the owner is one thing
+	plural bool       // the path names a collection
 }
 
 // noun is a literal of the path that says something.
@@ -68,6 +69,7 @@ func nounsOf(e *endpoint) nouns {
 		}
 		if k > 1 {
 			owner := named[k-2]
+			n.spelt = owner.words
 			if owner.one {
 				owner.words = singularLast(owner.words)
 			}

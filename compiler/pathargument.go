@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tomallicino/caskmcp/capture"
+	"github.com/tomallicino/caskmcp/surface"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -18,6 +19,8 @@ type hole struct {
 	adjacent bool     // the literal is right before it
 	text     string   // of its segment, with {} for it and its neighbours
 	place    int      // which hole of its segment
+	prefix   string   // the template up to it
+	inner    bool     // another parameter is the next segment
 	classes  map[string]int
 	echoes   map[string]int
 }
@@ -49,7 +52,10 @@ func pathHoles(template string, obs []capture.Observation) []hole {
 	var out []hole
 	var parent []string
 	adjacent := false
-	for i, s := range segments(template) {
+	segs := segments(template)
+	prefix := ""
+	for i, s := range segs {
+		prefix += "/" + s.text
 		if s.literal() {
 			if !s.nameless() {
 				parent, adjacent = s.words, true
@@ -61,7 +67,10 @@ func pathHoles(template string, obs []capture.Observation) []hole {
 			p = s.words
 		}
 		for n := range s.holes {
-			h := hole{parent: p, adjacent: adjacent, text: s.text, place: n, classes: map[string]int{}, echoes: map[string]int{}}
+			h := hole{
+				parent: p, adjacent: adjacent, text: s.text, place: n, prefix: prefix + "#" + itoa(n), classes: map[string]int{}, echoes: map[string]int{},
+				inner: i+1 < len(segs) && segs[i+1].pure(),
+			}
 			h.collect(i, obs)
 			out = append(out, h)
 		}
@@ -69,6 +78,69 @@ func pathHoles(template string, obs []capture.Observation) []hole {
 	}
 	return out
 }
+
+// nameHoles names the path parameters of all endpoints. What stands at one
+// place of an API is one thing: /repos/{owner} is the same owner below every
+// path, so the evidence of all paths counts, and the name that an approved
+// tool has for it is taken.
+func nameHoles(eps []*endpoint, prior surface.Prior) {
+	merged := map[string]*hole{}
+	names := priorHoles(prior)
+	for _, e := range eps {
+		for _, h := range pathHoles(e.key.template, e.obs) {
+			at := e.origin() + h.prefix
+			if merged[at] == nil {
+				merged[at] = &h
+				continue
+			}
+			merged[at].add(&h)
+		}
+	}
+	for at, h := range merged {
+		if names[at] == "" {
+			names[at] = h.name()
+		}
+	}
+	for _, e := range eps {
+		e.holes = nil
+		for _, h := range pathHoles(e.key.template, nil) {
+			e.holes = append(e.holes, names[e.origin()+h.prefix])
+		}
+	}
+}
+
+func (h *hole) add(o *hole) {
+	h.inner = h.inner || o.inner
+	for class, n := range o.classes {
+		h.classes[class] += n
+	}
+	for key, n := range o.echoes {
+		h.echoes[key] += n
+	}
+}
+
+// priorHoles are the names that approved tools have for their parameters, by
+// place; of several, that of the first tool.
+func priorHoles(prior surface.Prior) map[string]string {
+	names := map[string]string{}
+	for _, p := range prior.Entries {
+		if p.Tool == nil || p.Status != surface.Approved {
+			continue
+		}
+		b := p.Tool.Binding
+		at := surface.Origin(b.Scheme, b.Host, b.Port)
+		known := holes(b.Path)
+		for i, h := range pathHoles(surface.EraseNames(b.Path), nil) {
+			if i < len(known) && names[at+h.prefix] == "" {
+				names[at+h.prefix] = known[i]
+			}
+		}
+	}
+	return names
+}
+
+// origin is where the endpoint is, as in a URL.
+func (e *endpoint) origin() string { return surface.Origin(e.key.scheme, e.key.host, e.key.port) }
 
 func (h *hole) collect(index int, obs []capture.Observation) {
 	for _, o := range obs {
@@ -134,7 +206,8 @@ func (h *hole) name() string {
 	if name := h.echoName(noun); name != "" {
 		return legalArgument(name)
 	}
-	if name := classNames[h.class()]; name != "" {
+	class := h.class()
+	if name := classNames[class]; name != "" && (!h.adjacent || class != "locale" && class != "semver") {
 		return name
 	}
 	return legalArgument(h.defaultName(noun))
@@ -175,7 +248,7 @@ func (h *hole) echoName(noun string) string {
 		case 1: // order_id after orders
 			return key
 		case 2:
-			return naturalKeys[key]
+			return h.natural(naturalKeys[key], noun)
 		case 3: // name
 			if noun == "" {
 				return key
@@ -188,6 +261,21 @@ func (h *hole) echoName(noun string) string {
 		return ""
 	}
 	return ""
+}
+
+// holders are nouns for what has a user name.
+var holders = wordSet("user member account person people profile author collaborator assignee follower following owner contributor")
+
+// natural is the name of a natural key. A login that identifies something else
+// than a user is its owner's, or its own name.
+func (h *hole) natural(name, noun string) string {
+	switch {
+	case name != "username" || noun == "" || holders[noun]:
+		return name
+	case h.inner:
+		return "owner"
+	}
+	return noun + "_name"
 }
 
 func (h *hole) keyRank(key, noun string) int {

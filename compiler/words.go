@@ -59,13 +59,18 @@ func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
 // snake joins the words of s with underscores.
 func snake(s string) string { return strings.Join(nameWords(s), "_") }
 
-// singularLast is the words with the last one in the singular.
+// singularLast is the words with the last one, apart from a version, in the
+// singular.
 func singularLast(ws []string) []string {
 	if len(ws) == 0 {
 		return nil
 	}
 	out := append([]string(nil), ws...)
-	out[len(out)-1] = singular(out[len(out)-1])
+	last := len(out) - 1
+	if last > 0 && isVersion(out[last]) { // projects v2
+		last--
+	}
+	out[last] = singular(out[last])
 	return out
 }
 
