@@ -480,10 +480,18 @@ func (in *inference) echoedKin(p *place, v string, n *node) bool {
 	return false
 }
 
+// pullFact is the evidence of a value that is taken for a parameter because it
+// has the routes of those beside it.
+const pullFact = "group: routes of parameters"
+
+func pulled(d *Decision) bool {
+	return slices.ContainsFunc(d.Evidence, func(e Evidence) bool { return e.Kind == pullFact })
+}
+
 // pull takes literals over to the parameters where their routes say that they
 // are values that happen to be route words.
-func (in *inference) pull(p *place, params, literals []string, scores map[string]float64) ([]string, []string) {
-	if len(params) < 3 || ablated["pull"] {
+func (in *inference) pull(p *place, params, literals []string, judged map[string]*Decision) ([]string, []string) {
+	if len(params) < 3 || ablated["group"] {
 		return params, literals
 	}
 	routes := map[string]bool{}
@@ -494,7 +502,10 @@ func (in *inference) pull(p *place, params, literals []string, scores map[string
 	}
 	var rest []string
 	for _, v := range literals {
-		if in.pulled(p, v, routes, scores[v]) {
+		if in.pulls(p, v, routes, judged[v].Score) {
+			d := judged[v]
+			d.Evidence = append(d.Evidence, Evidence{pullFact, weights[pullFact]})
+			d.Score, d.Parameter = d.Score+weights[pullFact], true
 			params = append(params, v)
 		} else {
 			rest = append(rest, v)
@@ -503,8 +514,8 @@ func (in *inference) pull(p *place, params, literals []string, scores map[string
 	return params, rest
 }
 
-func (in *inference) pulled(p *place, v string, routes map[string]bool, score float64) bool {
-	if _, _, ruled := p.guide.rule(v); ruled || reserved[strings.ToLower(v)] {
+func (in *inference) pulls(p *place, v string, routes map[string]bool, score float64) bool {
+	if _, _, ruled := p.guide.rule(v); ruled || reserved[strings.ToLower(v)] || score+weights[pullFact] <= 0 {
 		return false
 	}
 	n := p.node.kids[v]

@@ -25,7 +25,7 @@ func inferTemplates(obs []capture.Observation, known []Template, hints []string)
 	for at, indexes := range groups {
 		in := newInference(at, known, rules)
 		in.run(obs, indexes, assigned)
-		decisions = append(decisions, in.explained()...)
+		decisions = append(decisions, in.ledger.decisions()...)
 	}
 	slices.SortFunc(decisions, func(a, b Decision) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Path, b.Path), compareEvidence(a.Evidence, b.Evidence))
@@ -50,13 +50,13 @@ type inference struct {
 	settled, settling map[string]bool
 	round             int
 
-	assigned  []string
-	decisions map[string]Decision
-	lexical   map[string]wordForm
+	assigned []string
+	lexical  map[string]wordForm
+	ledger   ledger
 }
 
 func newInference(at origin, known []Template, rules []hint) *inference {
-	in := &inference{at: at, guide: &guide{}, decisions: map[string]Decision{}, lexical: map[string]wordForm{}}
+	in := &inference{at: at, guide: &guide{}, ledger: newLedger(), lexical: map[string]wordForm{}}
 	for _, t := range known {
 		if t.at(at) {
 			in.router.add(t.Method, t.Path)
@@ -71,15 +71,6 @@ func newInference(at origin, known []Template, rules []hint) *inference {
 
 // maxRounds bounds the search for a fixpoint of the settled values.
 const maxRounds = 5
-
-// explained are the decisions of the last round.
-func (in *inference) explained() []Decision {
-	out := make([]Decision, 0, len(in.decisions))
-	for _, d := range in.decisions {
-		out = append(out, d)
-	}
-	return out
-}
 
 // run assigns templates to the observations with these indexes.
 func (in *inference) run(obs []capture.Observation, indexes []int, assigned []string) {
@@ -98,6 +89,7 @@ func (in *inference) run(obs []capture.Observation, indexes []int, assigned []st
 			}
 			work[k].Path = sealed
 		}
+		in.ledger.close()
 		if !changed {
 			break
 		}
@@ -140,6 +132,7 @@ func (in *inference) settle(work []capture.Observation) {
 	for range maxRounds {
 		in.round++
 		in.settling = map[string]bool{}
+		in.ledger.open()
 		in.decide(grow(work, all), nil, in.guide)
 		if equalSets(in.settled, in.settling) {
 			return
@@ -182,20 +175,22 @@ func (in *inference) decide(n *node, parents []string, g *guide) {
 // sort tells the parameters below n from the literals.
 func (in *inference) sort(n *node, parents []string, g *guide) (params, literals []string) {
 	p := in.place(n, parents, g)
-	scores := map[string]float64{}
+	judged := map[string]*Decision{}
 	for _, v := range n.names() {
 		d := in.judge(p, v)
-		scores[v] = d.Score
-		in.decisions[d.Path] = d
+		judged[v] = &d
 		if d.Parameter {
 			params = append(params, v)
 		} else {
 			literals = append(literals, v)
 		}
 	}
-	params, literals = in.pull(p, params, literals, scores)
+	params, literals = in.pull(p, params, literals, judged)
+	for _, v := range n.names() {
+		in.ledger.add(p.prefix, *judged[v])
+	}
 	for _, v := range params {
-		if scores[v] >= 2 && (!isInt(v) || len(v) > 3) && !isPlaceholder(v) {
+		if d := judged[v]; d.Score >= 2 && !pulled(d) && (!isInt(v) || len(v) > 3) && !isPlaceholder(v) {
 			in.settling[v] = true
 			if t := text(v); t != v { // scope%2Fname: its parts are names too
 				for _, part := range split(t) {

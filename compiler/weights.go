@@ -110,6 +110,8 @@ var weights = map[string]float64{
 	"root: handle":      5,
 	"prefix: number":    -6,
 
+	"group: routes of parameters": 8,
+
 	"placeholder":      20,
 	"hint: parameter":  20,
 	"hint: literal":    -20,
