@@ -248,13 +248,20 @@ func (g *Gate) find(name string) (*entry, *Refusal) {
 // available refuses a tool that expired or is not in the toolset.
 func (g *Gate) available(e *entry) *Refusal {
 	t := &e.tool
-	if t.Expires != "" && g.params.Now().UTC().Format(time.DateOnly) > t.Expires {
+	if t.Expires != "" && expired(t.Expires, g.params.Now()) {
 		return &Refusal{Code: "tool.expired", Text: fmt.Sprintf("The approval of %s expired on %s. To renew it, change expires in toolpack.yaml, then run \"caskmcp approve\" and \"caskmcp apply\".", t.Name, t.Expires)}
 	}
 	if g.params.Toolset != "" && !slices.Contains(t.Toolsets, g.params.Toolset) {
 		return &Refusal{Code: "toolset.not_allowed", Text: fmt.Sprintf("%s is not in toolset %q, which is the one served.", t.Name, g.params.Toolset)}
 	}
 	return nil
+}
+
+// expired reports whether the last day, in UTC, is over. A day that cannot be
+// read is.
+func expired(lastDay string, now time.Time) bool {
+	last, err := time.Parse(time.DateOnly, lastDay)
+	return err != nil || !now.UTC().Before(last.AddDate(0, 0, 1))
 }
 
 // permit applies policy and confirmation.

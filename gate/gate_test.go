@@ -129,6 +129,13 @@ func TestOrderOfDecisions(t *testing.T) {
 	}
 }
 
+func TestExpired(t *testing.T) {
+	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.FixedZone("", 13*3600)) // 21 November, 23:00 UTC
+	for day, want := range map[string]bool{"2026-11-20": true, "2026-11-21": false, "2026-11-22": false, "2026-02-30": true, "soon": true, "9999": true} {
+		require.Equal(t, want, expired(day, noon), day)
+	}
+}
+
 type answer struct {
 	yes bool
 	err error

@@ -48,11 +48,18 @@ func place(req *http.Request, auth *surface.Auth, value string) error {
 	if !httpguts.ValidHeaderFieldValue(value) {
 		return invalid
 	}
+	authorization := auth.Name == "" || strings.EqualFold(auth.Name, "authorization")
 	switch auth.Kind {
 	case "bearer", "oauth2":
+		if !authorization {
+			return invalid
+		}
 		req.Header.Set("Authorization", "Bearer "+value)
 		return nil
 	case "basic":
+		if !authorization {
+			return invalid
+		}
 		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(value)))
 		return nil
 	}
@@ -113,7 +120,7 @@ func newSecrets(creds []surface.Credential, lookup func(string) (string, bool)) 
 			continue
 		}
 		v, ok := lookup(cr.Env)
-		if v = strings.TrimSpace(v); !ok || v == "" {
+		if v = trimScheme(strings.TrimSpace(v)); !ok || v == "" {
 			continue
 		}
 		s.values[cr.Ref] = v
@@ -133,6 +140,14 @@ func newSecrets(creds []surface.Credential, lookup func(string) (string, bool)) 
 		s.replacer = strings.NewReplacer(pairs...)
 	}
 	return s
+}
+
+// trimScheme takes off "Bearer ", which people copy with a token.
+func trimScheme(v string) string {
+	if scheme, token, ok := strings.Cut(v, " "); ok && strings.EqualFold(scheme, "bearer") {
+		return strings.TrimSpace(token)
+	}
+	return v
 }
 
 func (s *secrets) value(ref string) (string, bool) {

@@ -148,6 +148,10 @@ func (op *operation) checkPlaces() error {
 		if err := place(a.In, a.Key); err != nil {
 			return fmt.Errorf("argument %q: %w", a.Name, err)
 		}
+		// Several frameworks let a parameter of this name replace the method.
+		if a.In != surface.InPath && strings.EqualFold(a.Key, "_method") {
+			return fmt.Errorf("argument %q could replace the method; make it a fixed value", a.Name)
+		}
 	}
 	for _, f := range op.fixed {
 		if err := place(f.in, f.key); err != nil {

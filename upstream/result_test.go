@@ -293,6 +293,7 @@ func TestCredentials(t *testing.T) {
 	}{
 		{"bearer", plain, auth("bearer", "", ""), func(t *testing.T, r *http.Request) { require.Equal(t, "Bearer "+plain, r.Header.Get("Authorization")) }},
 		{"bearer with newline at the end", plain + "\n", auth("bearer", "", ""), func(t *testing.T, r *http.Request) { require.Equal(t, "Bearer "+plain, r.Header.Get("Authorization")) }},
+		{"bearer with its scheme", "Bearer " + plain, auth("bearer", "header", "authorization"), func(t *testing.T, r *http.Request) { require.Equal(t, "Bearer "+plain, r.Header.Get("Authorization")) }},
 		{"oauth2", plain, auth("oauth2", "", ""), func(t *testing.T, r *http.Request) { require.Equal(t, "Bearer "+plain, r.Header.Get("Authorization")) }},
 		{"basic", "me:" + plain, auth("basic", "", ""), func(t *testing.T, r *http.Request) {
 			user, password, ok := r.BasicAuth()
@@ -339,6 +340,7 @@ func TestCredentialIsNotSent(t *testing.T) {
 		{"not defined", surface.Server{}, set, &surface.Auth{Ref: "shop", Kind: "bearer"}, "credential.unknown", "auth: in toolpack.yaml"},
 		{"kind", creds("127.0.0.1"), set, &surface.Auth{Ref: "shop", Kind: "mtls"}, "credential.invalid", "shop"},
 		{"header that steers", creds("127.0.0.1"), set, &surface.Auth{Ref: "shop", Kind: "apiKey", In: "header", Name: "Host"}, "credential.invalid", "shop"},
+		{"bearer elsewhere", creds("127.0.0.1"), set, &surface.Auth{Ref: "shop", Kind: "bearer", In: "header", Name: "X-Token"}, "credential.invalid", "shop"},
 		{"line break", creds("127.0.0.1"), map[string]string{"SHOP_TOKEN": "abcd\r\nX-Evil: 1"}, &surface.Auth{Ref: "shop", Kind: "bearer"}, "credential.invalid", "shop"},
 		{"second cookie", creds("127.0.0.1"), map[string]string{"SHOP_TOKEN": "a; admin=1"}, &surface.Auth{Ref: "shop", Kind: "cookie", Name: "sid"}, "credential.invalid", "shop"},
 	}

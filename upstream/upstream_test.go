@@ -238,6 +238,7 @@ func TestBindingsThatAreRefused(t *testing.T) {
 		"twice":              binding(t, base, "GET", "/a", arg("q", surface.InQuery), surface.Argument{Name: "r", In: surface.InQuery, Key: "q"}),
 		"body without type":  binding(t, base, "POST", "/a", arg("q", surface.InBody)),
 		"style":              binding(t, base, "GET", "/a", surface.Argument{Name: "q", In: surface.InQuery, Key: "q", Style: "pipe"}),
+		"method override":    binding(t, base, "GET", "/a", arg("_method", surface.InQuery)),
 		"header with space":  header("X Trace"),
 		"header with colon":  header("X:Trace"),
 		"header with CRLF":   header("X\r\nHost"),
