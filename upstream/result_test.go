@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -207,6 +208,12 @@ func TestTimeoutAndConnection(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, "upstream.unreachable", e.Code)
 	require.NotContains(t, e.Text, "private-value")
+}
+
+func TestCause(t *testing.T) {
+	dns := &net.DNSError{Err: "no such host", Name: "api.example.com", Server: "10.0.0.53:53"}
+	require.Equal(t, "looking up its name: no such host", cause(fmt.Errorf("dialling: %w", dns)))
+	require.Equal(t, "connection refused", cause(&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}))
 }
 
 func TestBlockedSaysWhatToAllow(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -175,8 +176,13 @@ func (c *Client) failed(ctx, limited context.Context, op *operation, err error) 
 	return &Error{Code: "upstream.unreachable", Text: c.secrets.hide(fmt.Sprintf("%s could not be reached: %s.", host, cause(err))), Sent: op.tool.Binding.Method != http.MethodGet}
 }
 
-// cause is the innermost error's text: what happened, without the URL.
+// cause is what happened, without the URL and without the name server's
+// address.
 func cause(err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return "looking up its name: " + dns.Err
+	}
 	for {
 		next := errors.Unwrap(err)
 		if next == nil {

@@ -140,6 +140,23 @@ func TestDNS(t *testing.T) {
 		require.True(t, ok)
 		require.Empty(t, n.dialled)
 	})
+	t.Run("localhost is this machine", func(t *testing.T) {
+		for host, want := range map[string][]string{
+			"localhost": {"127.0.0.1:80", "[::1]:80"}, "shop.localhost": {"127.0.0.1:80", "[::1]:80"}, "notlocalhost": {"93.184.216.34:80"},
+		} {
+			n := &noConnect{}
+			c, err := New(Options{Origins: []Origin{{Scheme: "http", Host: host, Port: 80}}, AllowPrivate: PrivateRanges(), Connect: n.connect, Resolver: &answers{lists: [][]netip.Addr{public}}})
+			require.NoError(t, err)
+			_, err = get(t, c, "http://"+host+"/")
+			require.ErrorIs(t, err, errNotDialled)
+			require.Equal(t, want, n.dialled)
+			c, err = New(Options{Origins: []Origin{{Scheme: "http", Host: host, Port: 80}}, Connect: n.connect, Resolver: &answers{lists: [][]netip.Addr{public}}})
+			require.NoError(t, err)
+			_, err = get(t, c, "http://"+host+"/")
+			_, blocked := AsBlocked(err)
+			require.Equal(t, host != "notlocalhost", blocked, "it is blocked like any loopback address")
+		}
+	})
 	t.Run("no address", func(t *testing.T) {
 		c, err := New(Options{Origins: []Origin{apiOrigin}, Resolver: &answers{lists: [][]netip.Addr{nil}}})
 		require.NoError(t, err)
