@@ -200,6 +200,7 @@ func caution(changes []plan.Change) string {
 	}{
 		{[]string{"tool.write_added", "effect.read_to_write"}, "new state-changing tool"},
 		{[]string{"policy.relaxed", "default_action.changed", "confirm.relaxed"}, "relaxed rule"},
+		{[]string{"network.widened"}, "opening of the network"},
 		{[]string{"auth.weakened", "auth.changed", "scope.widened", "credential.rebound", "credential.added"}, "credential change"},
 		{[]string{"output.pii_added", "output.secret_shape_added", "redaction.removed"}, "tool that reads more sensitive data"},
 		{[]string{"text.injection_lint", "tool.shadowing", "tool.confusable"}, "suspicious text"},

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -210,4 +211,54 @@ func TestDecodeRefuses(t *testing.T) {
 	d, err := canonical.Digest(p)
 	require.NoError(t, err)
 	require.NotEqual(t, d, p.PlanDigest, "the digest does not cover itself")
+}
+
+// hostile texts must not reach the terminal as they are.
+var hostile = []string{"\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "a\nb", "a\rb", "\u202eevil", "zero\u200bwidth", "\U000e0041", "\u0085", "\u009b31m", "\x7f", "\u2028", "\ufe0f", "\u3164"}
+
+func TestTextIsPrintable(t *testing.T) {
+	for _, h := range hostile {
+		was, now := getOrder(), getOrder()
+		quoted, err := json.Marshal(h)
+		require.NoError(t, err)
+		now.Description, now.Binding.Host, now.Auth.Ref, now.Toolsets = h, h, h, []string{h, h + h}
+		now.InputSchema = json.RawMessage(`{"properties":{` + string(quoted) + `:{"enum":[` + string(quoted) + `]}}}`)
+		created := listOrders()
+		created.Name, created.Description = h, h
+		state := approved(t, shop(was))
+		state.Findings = []lockfile.Finding{{Kind: "tool", Name: h, Code: h, Text: h}}
+		p := mustPlan(t, Params{Toolpack: h, State: state, Notes: []Note{{Code: h, Text: h, Hint: h}}, Result: &compiler.Result{
+			Surface: shop(now, created), Proposals: []compiler.Proposal{{Tool: h, Before: was, After: now}},
+			Decisions:      []compiler.Decision{{Host: h, Path: h, Review: true, Hint: h, Evidence: []compiler.Evidence{{Kind: h}}}},
+			Contradictions: []compiler.Contradiction{{Tool: "get_order", Text: h}},
+		}})
+		for _, line := range strings.Split(strings.TrimSuffix(Text(p, TextOptions{Proposals: true}), "\n"), "\n") {
+			require.NotContains(t, line, h)
+			require.False(t, strings.ContainsFunc(line, Hidden), "%q", line)
+		}
+	}
+}
+
+func TestTextColors(t *testing.T) {
+	p := planned(t, shop(getOrder()), shop(listOrders()))
+	plain, colored := Text(p, TextOptions{}), Text(p, TextOptions{Color: true})
+	require.NotContains(t, plain, "\x1b")
+	require.Contains(t, colored, green+"   + tool")
+	require.Contains(t, colored, red+"   - tool")
+	require.Equal(t, plain, strings.NewReplacer(bold, "", green, "", yellow, "", red, "", reset, "").Replace(colored))
+}
+
+func TestSummaryAndCost(t *testing.T) {
+	require.Equal(t, "Plan: 2 to add, 1 to change, 0 to replace, 1 to remove.", Summary{Add: 2, Change: 1, Remove: 1}.String())
+	c := Cost{Before: ListCost{Tools: 1, Bytes: 400, Tokens: 100}, After: ListCost{Tools: 3, Bytes: 2048, Tokens: 512}}
+	require.Equal(t, "Context cost of tools/list: 3 tools, 2048 bytes, about 512 tokens (+2 tools, +412 tokens).", c.String())
+	p := planned(t, shop(), shop(getOrder(), listOrders()))
+	doc, err := json.Marshal(map[string]any{"tools": []any{listed(getOrder()), listed(listOrders())}})
+	require.NoError(t, err)
+	require.Equal(t, ListCost{Tools: 2, Bytes: len(doc), Tokens: len(doc) / 4}, p.Cost.After)
+	require.Equal(t, ListCost{Bytes: 12, Tokens: 3}, p.Cost.Before)
+}
+
+func listed(t surface.Tool) listedTool {
+	return listedTool{t.Name, t.Title, t.Description, t.InputSchema, t.OutputSchema, t.Annotations}
 }

@@ -18,10 +18,10 @@ func explainServer(before, after surface.Server, fields []Field) []Reason {
 		{prefix: "/instructions", explain: text},
 		{prefix: "/credentials", once: true, explain: func(Field) { r.credentials(before.Credentials, after.Credentials) }},
 		{prefix: "/allow_private", explain: func(Field) {
-			r.network("private addresses", before.AllowPrivate, after.AllowPrivate)
+			r.network("reach private addresses", before.AllowPrivate, after.AllowPrivate)
 		}},
 		{prefix: "/allow_redirects", explain: func(Field) {
-			r.network("redirects to", before.AllowRedirects, after.AllowRedirects)
+			r.network("follow redirects to", before.AllowRedirects, after.AllowRedirects)
 		}},
 	})
 	if before.Instructions != after.Instructions {
@@ -38,8 +38,8 @@ func newServer(s surface.Server) []Reason {
 		r.review("text.added", "its instructions are text that agents read: %s", quote(s.Instructions))
 	}
 	r.credentials(nil, s.Credentials)
-	r.network("private addresses", nil, s.AllowPrivate)
-	r.network("redirects to", nil, s.AllowRedirects)
+	r.network("reach private addresses", nil, s.AllowPrivate)
+	r.network("follow redirects to", nil, s.AllowRedirects)
 	r.lint("server instructions", "", s.Instructions)
 	return r.sorted()
 }
@@ -71,10 +71,10 @@ func (r *reasons) credentials(before, after []surface.Credential) {
 
 func (r *reasons) network(what string, before, after []string) {
 	if more := gained(before, after); len(more) > 0 {
-		r.block("network.widened", "calls may follow %s %s", what, quoteAll(more))
+		r.block("network.widened", "calls may %s %s", what, quoteAll(more))
 	}
 	if fewer := gained(after, before); len(fewer) > 0 {
-		r.review("network.narrowed", "calls may no longer follow %s %s", what, quoteAll(fewer))
+		r.review("network.narrowed", "calls may no longer %s %s", what, quoteAll(fewer))
 	}
 }
 

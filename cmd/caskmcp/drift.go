@@ -278,7 +278,7 @@ func driftText(r *drift.Report, color bool) string {
 	if len(r.Changes) == 0 {
 		b.WriteString("No drift. The API is what was approved.\n")
 	} else {
-		b.WriteString(plan.ChangesText(r.Changes, plan.TextOptions{Color: color}))
+		b.WriteString(plan.ChangesText(r.Changes, plan.TextOptions{Color: color, Drift: true}))
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "note: %s\n", printable(n.Text))
