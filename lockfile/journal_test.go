@@ -1,7 +1,6 @@
 package lockfile_test
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -253,37 +252,4 @@ func TestPending(t *testing.T) {
 		_, err = lockfile.ReadPending(os.DirFS(dir))
 		require.ErrorContains(t, err, "run \"caskmcp plan\" again")
 	}
-}
-
-// Marks set by several processes at once are all kept.
-func TestUpdatePending(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "lockfile")
-	const writers, each = 4, 20
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Go(func() {
-			for i := range each {
-				err := lockfile.UpdatePending(t.Context(), dir, func(p *lockfile.Pending) error {
-					p.Set(lockfile.KindTool, fmt.Sprintf("tool_%d_%d", w, i), lockfile.PendingChange{Action: "create", Digest: "sha256:0"})
-					return nil
-				})
-				if err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	p, err := lockfile.ReadPending(os.DirFS(dir))
-	require.NoError(t, err)
-	require.Len(t, p.Tools, writers*each)
-
-	refused := errors.New("no")
-	require.ErrorIs(t, lockfile.UpdatePending(t.Context(), dir, func(p *lockfile.Pending) error {
-		p.Tools = nil
-		return refused
-	}), refused)
-	p, err = lockfile.ReadPending(os.DirFS(dir))
-	require.NoError(t, err)
-	require.Len(t, p.Tools, writers*each)
 }

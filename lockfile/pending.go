@@ -1,12 +1,10 @@
 package lockfile
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -189,25 +187,6 @@ func ReadPending(fsys fs.FS) (*Pending, error) {
 		return nil, fmt.Errorf("reading pending changes: %w; remove %s and run \"caskmcp plan\" again", err, PendingName)
 	}
 	return p, nil
-}
-
-// UpdatePending changes the pending file of the lockfile folder dir under the
-// folder's lock, so that marks set at the same time are all kept. An error of
-// change leaves the file as it is.
-func UpdatePending(ctx context.Context, dir string, change func(*Pending) error) error {
-	unlock, err := files.Lock(ctx, filepath.Join(dir, FlockName))
-	if err != nil {
-		return fmt.Errorf("writing pending changes: %w", err)
-	}
-	defer unlock()
-	p, err := ReadPending(os.DirFS(dir))
-	if err != nil {
-		return err
-	}
-	if err := change(p); err != nil {
-		return err
-	}
-	return WritePending(dir, p)
 }
 
 // WritePending replaces the pending file of the lockfile folder dir. With no

@@ -66,6 +66,7 @@ audit/
 toolpacks/*/artifact/
 toolpacks/*/lockfile/caskmcp.lock.pending.yaml
 toolpacks/*/lockfile/.*
+toolpacks/*/lockfile/approved/.*
 `
 
 // Create writes a commented toolpack.yaml for n in the repository at root, and
