@@ -162,7 +162,12 @@ func (c *Client) lookup(ctx context.Context, host string) ([]netip.Addr, error) 
 	// These names mean this machine, whatever a name server says (RFC 6761
 	// section 6.3); several systems do not resolve them at all.
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil
+		both := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
+		allowed := slices.DeleteFunc(slices.Clone(both), func(a netip.Addr) bool { return c.guard.check(a) != nil })
+		if len(allowed) > 0 {
+			return allowed, nil
+		}
+		return both, nil
 	}
 	addrs, err := c.resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {

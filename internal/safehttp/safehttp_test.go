@@ -155,6 +155,12 @@ func TestDNS(t *testing.T) {
 			_, err = get(t, c, "http://"+host+"/")
 			_, blocked := AsBlocked(err)
 			require.Equal(t, host != "notlocalhost", blocked, "it is blocked like any loopback address")
+			n = &noConnect{}
+			c, err = New(Options{Origins: []Origin{{Scheme: "http", Host: host, Port: 80}}, AllowPrivate: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Connect: n.connect, Resolver: &answers{lists: [][]netip.Addr{public}}})
+			require.NoError(t, err)
+			_, err = get(t, c, "http://"+host+"/")
+			require.ErrorIs(t, err, errNotDialled)
+			require.Equal(t, want[:1], n.dialled, "one of its two addresses may be all that is allowed")
 		}
 	})
 	t.Run("no address", func(t *testing.T) {
