@@ -85,12 +85,12 @@ func toolOf(d capture.Declaration, name string) surface.Tool {
 }
 
 // valid checks a contract with kin-openapi, and that both forms are equal.
-func valid(t *testing.T, jsonDoc, yamlDoc []byte) *openapi3.T {
+func valid(t *testing.T, jsonDoc, yamlDoc []byte, options ...openapi3.ValidationOption) *openapi3.T {
 	t.Helper()
 	loader := openapi3.NewLoader()
 	doc, err := loader.LoadFromData(jsonDoc)
 	require.NoError(t, err)
-	require.NoError(t, doc.Validate(loader.Context))
+	require.NoError(t, doc.Validate(loader.Context, options...))
 	fromJSON, err := decode(jsonDoc)
 	require.NoError(t, err)
 	fromYAML, err := decodeYAML(yamlDoc)

@@ -1,10 +1,12 @@
 package openapi
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tomallicino/caskmcp/surface"
@@ -35,10 +37,11 @@ func FuzzImport(f *testing.F) {
 		require.Equal(t, c, again)
 		s := surface.Surface{}
 		for i, d := range c.Declarations {
-			s.Tools = append(s.Tools, toolOf(d, "tool_"+string(rune('a'+i%26))))
+			s.Tools = append(s.Tools, toolOf(d, fmt.Sprintf("tool_%d", i)))
 		}
-		_, _, err = Contract(s, "fuzz")
+		jsonDoc, yamlDoc, err := Contract(s, "fuzz")
 		require.NoError(t, err)
+		valid(t, jsonDoc, yamlDoc, openapi3.DisableSchemaDefaultsValidation())
 	})
 }
 

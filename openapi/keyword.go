@@ -1,9 +1,11 @@
 package openapi
 
 import (
+	"encoding/json"
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // kind is what a keyword of JSON Schema 2020-12 takes. Keywords that are not
@@ -69,7 +71,39 @@ func (e *emitter) keywords(m map[string]any, at context) (map[string]any, error)
 	if m["const"] == nil && hasKey(m, "const") {
 		out["const"] = nil
 	}
-	return nullable(single(out), m), nil
+	out = nullable(single(out), m)
+	if v, ok := out["default"]; ok && !fits(v, out) {
+		e.note("the default is not a value that the schema allows")
+		delete(out, "default")
+	}
+	return out, nil
+}
+
+// fits reports whether v is of the type of a schema, and one of its enum.
+func fits(v any, schema map[string]any) bool {
+	if values, ok := schema["enum"].([]any); ok && !slices.ContainsFunc(values, func(e any) bool { return reflect.DeepEqual(e, v) }) {
+		return false
+	}
+	allowed := types(schema)
+	if len(allowed) == 0 {
+		return true
+	}
+	name := "null"
+	switch v := v.(type) {
+	case string:
+		name = "string"
+	case bool:
+		name = "boolean"
+	case json.Number:
+		if name = "number"; digits.MatchString(strings.TrimPrefix(string(v), "-")) {
+			name = "integer"
+		}
+	case []any:
+		name = "array"
+	case map[string]any:
+		name = "object"
+	}
+	return slices.Contains(allowed, any(name)) || name == "integer" && slices.Contains(allowed, any("number"))
 }
 
 // single replaces allOf with one member, which documents write to put texts

@@ -62,6 +62,7 @@ func TestSchema(t *testing.T) {
 		{"texts with secrets", `{"description":"Write to jane@shop.example, now.","properties":{"a":{"description":"ghp_0123456789abcdefghijABCDEFGHIJ012345"}}}`, "{}", `{"description":"Write to [REDACTED] now.","properties":{"a":{"description":"[REDACTED]"}}}`, ""},
 		{"secret defaults", `{"properties":{"password":{"type":"string","default":"correcthorse"},"mail":{"enum":["a","jane@shop.example"]},"algorithm":{"enum":["RS256","ES256"],"default":"RS256"}}}`, "{}", `{"properties":{"algorithm":{"default":"RS256","enum":["RS256","ES256"]},"mail":{},"password":{"type":"string"}}}`, ""},
 		{"words among credentials", `{"properties":{"credentials":{"properties":{"use":{"enum":["sig","enc"],"default":"sig"}}}}}`, "{}", `{"properties":{"credentials":{"properties":{"use":{"default":"sig","enum":["sig","enc"]}}}}}`, ""},
+		{"wrong defaults", `{"properties":{"a":{"type":"integer","default":"1"},"b":{"enum":["x"],"default":"y"},"c":{"type":"number","default":-3}}}`, "{}", `{"properties":{"a":{"type":"integer"},"b":{"enum":["x"]},"c":{"default":-3,"type":"number"}}}`, ""},
 		{"repeated values", `{"enum":["a","a",1,1,null,null]}`, "{}", `{"enum":["a",1,null]}`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
