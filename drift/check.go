@@ -158,11 +158,13 @@ func (c *checker) merge(name string, change plan.Change) {
 }
 
 // proposed looks through what would be written differently. A specification
-// is compared whole where there is no committed one; of traffic, only new
+// is compared whole where there is no committed one. Of traffic, only new
 // response fields count, because everything else also changes with what
-// happened to be recorded.
+// happened to be recorded; and of those only the sensitive ones are drift, the
+// others may always have been there.
 func (c *checker) proposed() error {
 	declared := declaredIdentities(c.Reality)
+	var unrecorded []string
 	for _, x := range c.result.Proposals {
 		change, err := plan.Compare(x.Before, x.After)
 		if err != nil {
@@ -175,9 +177,19 @@ func (c *checker) proposed() error {
 			continue
 		}
 		onlyNewOutput(x.Before, &change)
-		if len(change.Reasons) > 0 {
+		switch {
+		case change.Class() == plan.Block:
 			c.merge(x.Tool, change)
+		case len(change.Reasons) > 0:
+			unrecorded = append(unrecorded, x.Tool)
 		}
+	}
+	if len(unrecorded) > 0 {
+		c.report.Notes = append(c.report.Notes, plan.Note{
+			Code: "output.unrecorded",
+			Text: fmt.Sprintf("optional response fields that were not recorded before: %s", strings.Join(unrecorded, ", ")),
+			Hint: "import the recording; caskmcp plan --proposals lists the fields",
+		})
 	}
 	return nil
 }

@@ -210,6 +210,7 @@ func TestTraffic(t *testing.T) {
 		name    string
 		reality *capture.Capture
 		want    map[string]plan.Class
+		note    string
 		blocks  bool
 	}{
 		{name: "other values", reality: traffic(users, orders), want: map[string]plan.Class{}},
@@ -229,7 +230,7 @@ func TestTraffic(t *testing.T) {
 		{name: "field renamed", reality: traffic(orders, seen(t, 5, "GET", api, "/users/{int}", 200, `{"id":#,"full_title":"n","city":"c"}`)), want: map[string]plan.Class{"output.removed": plan.Review, "output.added": plan.Review, "definition.contradicted": plan.Block}, blocks: true},
 		{name: "response gains ssn", reality: traffic(orders, seen(t, 2, "GET", api, "/users/{int}", 200, `{"id":#,"name":"n","city":"c","ssn":"x"}`)), want: map[string]plan.Class{"output.pii_added": plan.Block, "output.added": plan.Review}, blocks: true},
 		{name: "nested response gains a token", reality: traffic(users, seen(t, 2, "GET", api, "/orders/{int}", 200, `{"id":#,"total":#.5,"lines":[{"sku":"s","access_token":"x"}]}`)), want: map[string]plan.Class{"output.secret_shape_added": plan.Block, "output.added": plan.Review}, blocks: true},
-		{name: "response gains a plain field", reality: traffic(orders, seen(t, 2, "GET", api, "/users/{int}", 200, `{"id":#,"name":"n","city":"c","level":"x"}`)), want: map[string]plan.Class{"output.added": plan.Review}},
+		{name: "response gains a plain field", reality: traffic(orders, seen(t, 2, "GET", api, "/users/{int}", 200, `{"id":#,"name":"n","city":"c","level":"x"}`)), want: map[string]plan.Class{}, note: "output.unrecorded"},
 		{name: "auth gone", reality: traffic(orders, noAuth), want: map[string]plan.Class{"auth.weakened": plan.Block, "definition.contradicted": plan.Block}, blocks: true},
 	}
 	for _, tt := range tests {
@@ -244,6 +245,43 @@ func TestTraffic(t *testing.T) {
 				require.Equal(t, 2, r.Summary.Unchanged)
 			}
 			require.Equal(t, tt.blocks, r.Blocks, "%v", got)
+			if tt.note == "" {
+				require.Empty(t, r.Notes)
+			} else {
+				require.Equal(t, tt.note, r.Notes[0].Code)
+			}
+		})
+	}
+}
+
+// The same programs, recorded again with other values.
+func TestRealTrafficAgainIsNoDrift(t *testing.T) {
+	read := func(pattern string) []*capture.Capture {
+		files, err := filepath.Glob(filepath.Join("..", "testdata", "captures", pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, files, pattern)
+		var out []*capture.Capture
+		for _, f := range files {
+			doc, err := os.ReadFile(f)
+			require.NoError(t, err)
+			c, err := capture.Parse(doc)
+			require.NoError(t, err)
+			out = append(out, c)
+		}
+		return out
+	}
+	for _, name := range []string{"prometheus", "verdaccio"} {
+		t.Run(name, func(t *testing.T) {
+			base := read(name + "-*.json")
+			again := read("again/" + name + "-*.json")
+			state := approve(t, base...)
+			r := check(t, Params{State: state, Reality: again, Committed: base})
+			require.False(t, r.Blocks)
+			for _, c := range r.Changes {
+				require.Equal(t, plan.Info, c.Class(), "%s: %v", c.Name, c.Reasons)
+			}
+			require.Zero(t, r.Summary.Block+r.Summary.Review)
+			require.Greater(t, 2*r.Summary.Unchanged, len(state.Surface.Tools))
 		})
 	}
 }

@@ -107,7 +107,7 @@ func matchSegment(template, segment string) bool {
 	return len(rest) > len(last) && strings.HasSuffix(rest, last)
 }
 
-// newOutput are the reasons that fresh traffic may give by itself.
+// newOutput are the reasons that fresh traffic can give by itself.
 var newOutput = []string{"output.added", "output.pii_added", "output.secret_shape_added"}
 
 // onlyNewOutput keeps of change what a recording shows whatever else it
