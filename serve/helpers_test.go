@@ -59,7 +59,6 @@ type api struct {
 	hits atomic.Int64
 	mu   sync.Mutex
 	last *http.Request
-	body string
 }
 
 func newAPI(t testing.TB, handler http.HandlerFunc) *api {

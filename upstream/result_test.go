@@ -61,7 +61,7 @@ func TestSuccess(t *testing.T) {
 		require.Equal(t, `{"items":[1,2]}`, string(r.Structured))
 	})
 	t.Run("no content", func(t *testing.T) {
-		r := answer(t, nil, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
+		r := answer(t, nil, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 		require.False(t, r.IsError)
 		require.Equal(t, "The API answered HTTP 204 No Content without a body.", r.Text)
 	})
@@ -144,7 +144,7 @@ func TestStatus(t *testing.T) {
 	require.NotContains(t, r.Text, "a@b.example")
 	r = answer(t, nil, nil, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "http://169.254.169.254/latest?token=abc")
-		w.WriteHeader(302)
+		w.WriteHeader(http.StatusFound)
 	})
 	require.True(t, r.IsError)
 	require.Contains(t, r.Text, "a redirect to http://169.254.169.254.")

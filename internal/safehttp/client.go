@@ -226,7 +226,7 @@ func (c *Client) approve(req *http.Request, origins []Origin) (Origin, error) {
 // returned as it is.
 func (c *Client) follow(req *http.Request, resp *http.Response, first Origin) *http.Request {
 	switch resp.StatusCode {
-	case 301, 302, 303, 307, 308:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 	default:
 		return nil
 	}

@@ -48,10 +48,22 @@ func (n *noConnect) connect(_ context.Context, _, address string) (net.Conn, err
 
 var apiOrigin = Origin{Scheme: "http", Host: "api.example.com", Port: 80}
 
-func get(t *testing.T, c *Client, url string) (*http.Response, error) {
+// get returns the body of the response.
+func get(t *testing.T, c *Client, url string) (string, error) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)
-	return c.Do(req)
+	return send(t, c, req)
+}
+
+func send(t *testing.T, c *Client, req *http.Request) (string, error) {
+	resp, err := c.Do(req)
+	if err != nil {
+		return "", err
+	}
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return string(body), nil
 }
 
 func TestAddresses(t *testing.T) {
@@ -219,7 +231,7 @@ func TestOnlyApprovedOrigins(t *testing.T) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://api.example.com/", nil)
 	require.NoError(t, err)
 	req.Host = "evil.test"
-	_, err = c.Do(req)
+	_, err = send(t, c, req)
 	_, ok := AsBlocked(err)
 	require.True(t, ok)
 	require.Empty(t, n.dialled)
@@ -260,12 +272,9 @@ func TestProxyEnvironmentIsIgnored(t *testing.T) {
 	defer up.Close()
 	c := local(t, nil, up)
 	require.Nil(t, c.transport.Proxy)
-	resp, err := get(t, c, up.URL)
+	body, err := get(t, c, up.URL)
 	require.NoError(t, err)
-	body, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	require.Equal(t, "direct", string(body))
+	require.Equal(t, "direct", body)
 	require.Zero(t, hits.Load())
 }
 
