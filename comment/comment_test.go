@@ -94,6 +94,8 @@ func TestPlanGolden(t *testing.T) {
 		approvals[c.Digest.After] = Approval{By: []string{"alice", "bob"}[:c.RequiredApprovals]}
 	}
 	removal := makePlan(t, state(shop(tool("a", "GET", "api.example", "/a", surface.Read), tool("b", "GET", "api.example", "/b", surface.Read))), shop(tool("a", "GET", "api.example", "/a", surface.Read)))
+	leak := makePlan(t, state(base), base)
+	leak.Notes = []plan.Note{{Code: "secrets.in_capture", Text: "captures/shop.json holds what looks like a secret (jwt) at /observations/0", Hint: "revoke it"}}
 	some := map[string]Approval{p.Changes[2].Digest.After: {By: []string{"alice"}}}
 	for _, tt := range []struct {
 		name string
@@ -105,6 +107,7 @@ func TestPlanGolden(t *testing.T) {
 		{"some-approved.md", p, Options{Marker: "<!-- caskmcp:plan v=1 key=default -->", Head: "9f2c1e4b7a10aa", Base: "5d7710aa21c3", RunURL: "https://ci.example/1", PlanURL: "https://ci.example/2", Approvals: some}, "<!-- caskmcp:plan v=1 key=default -->"},
 		{"approved.md", p, Options{Approvals: approvals}, "## 🟢 caskmcp plan: approved, applies on merge"},
 		{"no-changes.md", makePlan(t, state(base), base), Options{}, "## ✅ caskmcp plan: no changes"},
+		{"secret.md", leak, Options{}, "## 🛑 caskmcp plan: 1 secret in the captures"},
 		{"removal.md", removal, Options{}, "## 🟢 caskmcp plan: 1 change, no approval needed"},
 		{"tampered.md", makePlan(t, tampered, base), Options{}, "## 🛑 caskmcp plan: the approved state was changed outside caskmcp"},
 		{"first-run.md", makePlan(t, &lockfile.State{}, base), Options{}, "## 🛑 caskmcp plan: 4 of 4 changes need approval"},
