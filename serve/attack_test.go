@@ -151,7 +151,7 @@ func TestAttacksOnParameters(t *testing.T) {
 	wire(`{"ids":["1","2,3"]}`, "ids=1&ids=2%2C3").run(t)                      // PARAM-07
 	refused(`{"__proto__":{"admin":true}}`, `"__proto__" is not known`).run(t) // PARAM-08
 	refused(`{"q":`+strings.Repeat("[", 9900)+strings.Repeat("]", 9900)+`}`, "nested deeper").run(t)
-	refused(`{"q":"`+strings.Repeat("a", 3<<20)+`"}`, "larger than").run(t)
+	refused(`{"q":"`+strings.Repeat("a", 2<<20)+`"}`, "larger than").run(t)
 
 	body := `{"type":"object","properties":{"a":{"type":"string"},"variables":{"type":"object"}},"additionalProperties":false}`
 	allow := func(s *lockfile.State) { s.Surface.Policy = policy.Policy{Default: policy.Allow} }
@@ -207,7 +207,7 @@ func TestAttacksByResponse(t *testing.T) {
 	}
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
-	_, err := z.Write(make([]byte, 64<<20))
+	_, err := z.Write(make([]byte, 8<<20))
 	require.NoError(t, err)
 	require.NoError(t, z.Close())
 	output := func(schema string) func(*surface.Tool) {

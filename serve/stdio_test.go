@@ -139,7 +139,7 @@ func TestHostileInput(t *testing.T) {
 	srv := blockingServer(t, b, time.Second)
 	deep := `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"wait","arguments":{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}}}`
 	input := strings.Join([]string{
-		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wait","arguments":{"a":"` + strings.Repeat("a", 20<<20) + `"}}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"wait","arguments":{"a":"` + strings.Repeat("a", 5<<20) + `"}}}`,
 		deep,
 		`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"wait","arguments":{"a":"` + strings.Repeat("a", 2<<20) + `"}}}`,
 		`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"wait","arguments":[1]}}`,
