@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/tomallicino/caskmcp/capture"
-	"github.com/tomallicino/caskmcp/internal/canonical"
 	"github.com/tomallicino/caskmcp/schema"
 	"github.com/tomallicino/caskmcp/surface"
 )
@@ -344,7 +343,7 @@ func (in *inputs) schemaDocument() (json.RawMessage, error) {
 		doc["required"] = required
 	}
 	liftDefinitions(doc)
-	return canonical.JSON(doc)
+	return encode(doc)
 }
 
 // bindings are the arguments' places in the request, sorted by name.

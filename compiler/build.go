@@ -2,10 +2,14 @@ package compiler
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/tomallicino/caskmcp/internal/canonical"
 	"github.com/tomallicino/caskmcp/surface"
@@ -17,6 +21,28 @@ type builder struct {
 	credentials map[string]bool // names of credential parameters
 	auth        map[*endpoint]*authScheme
 	refs        map[authScheme]string
+	compiled    map[*endpoint]surface.Tool
+}
+
+// compile compiles every endpoint from its evidence, on all processors.
+func (b *builder) compile(eps []*endpoint) error {
+	tools := make([]surface.Tool, len(eps))
+	errs := make([]error, len(eps))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(eps)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(eps); i = int(next.Add(1)) - 1 {
+				tools[i], errs[i] = b.fresh(eps[i])
+			}
+		})
+	}
+	wg.Wait()
+	b.compiled = make(map[*endpoint]surface.Tool, len(eps))
+	for i, e := range eps {
+		b.compiled[e] = tools[i]
+	}
+	return errors.Join(errs...)
 }
 
 // fresh compiles an endpoint from its evidence alone; only names are those

@@ -28,6 +28,9 @@ func Compile(captures []*capture.Capture, prior surface.Prior, opt Options) (*Re
 	nameHoles(eps, prior)
 	allocate(eps, prior)
 	b := newBuilder(eps, prior, opt)
+	if err := b.compile(eps); err != nil {
+		return nil, err
+	}
 	used := map[string]bool{}
 	tools := []surface.Tool{}
 	for _, e := range eps {
@@ -135,23 +138,22 @@ func newBuilder(eps []*endpoint, prior surface.Prior, opt Options) *builder {
 // tool compiles one endpoint, keeps what has been approved of it, and says
 // whether it is in scope.
 func (r *Result) tool(b *builder, e *endpoint, used map[string]bool) (surface.Tool, bool, error) {
-	f, err := b.fresh(e)
-	if err != nil {
-		return f, false, err
-	}
+	f := b.compiled[e]
+	plain := f
 	o, key := overrideOf(e, b.opt)
 	used[key] = true
 	f.Name = e.base
 	if e.prior != nil && !renamed(e.prior) {
 		f.Name = e.prior.Name
 	}
-	if err := override(&f, o, b.opt); err != nil {
+	err := override(&f, o, b.opt)
+	if err != nil {
 		return f, false, fmt.Errorf("applying toolpack.yaml to %q: %w", key, err)
 	}
 	t, found := f, []Contradiction(nil)
 	approved := e.prior != nil && e.prior.Status == surface.Approved && e.prior.Tool != nil
 	if approved {
-		if t, found, err = b.reconcile(e, f, o); err != nil {
+		if t, found, err = b.reconcile(e, plain, f, o); err != nil {
 			return t, false, err
 		}
 	}

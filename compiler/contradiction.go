@@ -13,7 +13,7 @@ import (
 
 // contradictions judges each capture on its own against the approved
 // definition, and the specification where there is one.
-func (b *builder) contradictions(e *endpoint, approved surface.Tool) ([]Contradiction, error) {
+func (b *builder) contradictions(e *endpoint, approved, plain surface.Tool) ([]Contradiction, error) {
 	var found []Contradiction
 	add := func(code, path, text string) {
 		c := Contradiction{Tool: approved.Name, Code: code, Path: path, Text: text}
@@ -26,7 +26,7 @@ func (b *builder) contradictions(e *endpoint, approved surface.Tool) ([]Contradi
 		contradictInput(obs, approved, add)
 		contradictAuth(e.key, obs, approved, add)
 	}
-	if err := b.contradictDeclared(e, approved, add); err != nil {
+	if err := b.contradictDeclared(e, approved, plain, add); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(found, func(a, b Contradiction) int {
@@ -189,13 +189,17 @@ func sameAuth(a capture.Auth, b *surface.Auth) bool {
 // contradictDeclared compares the approved definition with the specification:
 // what it newly requires, and where traffic says nothing of it, what it no
 // longer returns.
-func (b *builder) contradictDeclared(e *endpoint, approved surface.Tool, add report) error {
+func (b *builder) contradictDeclared(e *endpoint, approved, plain surface.Tool, add report) error {
 	if e.declared == nil {
 		return nil
 	}
-	d, err := b.fresh(&endpoint{key: e.key, declared: e.declared, prior: e.prior, name: e.name, base: e.base, holes: e.holes})
-	if err != nil {
-		return err
+	d := plain
+	if len(e.obs) > 0 {
+		var err error
+		d, err = b.fresh(&endpoint{key: e.key, declared: e.declared, prior: e.prior, name: e.name, base: e.base, holes: e.holes})
+		if err != nil {
+			return err
+		}
 	}
 	for _, x := range schema.Compare(approved.InputSchema, d.InputSchema) {
 		if x.Kind == schema.RequiredAdded || x.Kind == schema.TypeChanged {

@@ -53,6 +53,7 @@ type endpoint struct {
 	// holes are the names of the path parameters, in order, before they are
 	// made unique.
 	holes []string
+	said  *nouns
 	// base is the name without the rename of toolpack.yaml.
 	base string
 	// shared says that another method does the same to the same path.

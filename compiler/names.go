@@ -52,7 +52,7 @@ func (e *endpoint) candidates() []string {
 }
 
 func (e *endpoint) pathCandidates(add func(...string)) {
-	n := nounsOf(e)
+	n := e.nouns()
 	verb := n.verb
 	if n.action != "" {
 		verb = n.action
@@ -236,7 +236,7 @@ func shortest(ws []*wish) *wish {
 // spoken is the resource and what is done to it: PATCH and POST of an item are
 // both an update.
 func (e *endpoint) spoken() string {
-	n := nounsOf(e)
+	n := e.nouns()
 	return e.resource().request() + " " + cmp.Or(n.action, n.verb)
 }
 

@@ -15,7 +15,7 @@ var actionWords = wordSet(`accept acknowledge ack activate add apply approve arc
 	extend finalize find finish follow fork generate import install invalidate invite join kick launch leave lock login logout
 	like lookup mark_read merge move mute notify open pause ping preview process promote publish purge push query reactivate read rebuild
 	refresh refund regenerate reindex register reject release reload remove rename render reopen reorder replay replace reply
-	report request resend reset resolve restart restore resume retry revert revive revoke rollback rotate run save schedule scale search send
+	report request rerun resend reset resolve restart restore resume retry revert revive revoke rollback rotate run save schedule scale search send
 	set share ship shutdown signin signout signup skip snooze split star start stop submit subscribe suspend swap sync terminate test
 	toggle track transfer trigger unarchive unassign unblock undelete undo unfollow unlike uninstall unlink unlock unmute unpublish unshare unstar
 	unsubscribe unsuspend update upgrade upload validate verify void vote watch unwatch withdraw`)
@@ -44,6 +44,15 @@ type nouns struct {
 	item   bool       // what is meant is one thing: the path ends in a parameter
 	of     bool       // the owner is one thing
 	plural bool       // the path names a collection
+}
+
+// nouns are the words of e, found once.
+func (e *endpoint) nouns() nouns {
+	if e.said == nil {
+		n := nounsOf(e)
+		e.said = &n
+	}
+	return *e.said
 }
 
 // noun is a literal of the path that says something.
@@ -217,7 +226,7 @@ func holdsArray(s *schema.Shape, depth int) bool {
 
 // many reports whether the endpoint returns several things of a kind.
 func (e *endpoint) many() bool {
-	n := nounsOf(e)
+	n := e.nouns()
 	return n.verb == "list" && n.action == "" || n.action != "" && lookups[n.action]
 }
 

@@ -1,10 +1,10 @@
 package compiler
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/tomallicino/caskmcp/capture"
-	"github.com/tomallicino/caskmcp/internal/canonical"
 	"github.com/tomallicino/caskmcp/schema"
 )
 
@@ -25,8 +25,14 @@ func outputOf(e *endpoint) (output, error) {
 	shape := successShape(e.obs)
 	out := output{shape: shape, accept: acceptOf(e)}
 	doc := declaredOutput(e.declared)
-	if doc != nil && shape != nil && contradicts(mustJSON(doc), shape) {
-		doc = nil
+	if doc != nil && shape != nil {
+		declared, err := encode(doc)
+		if err != nil {
+			return out, err
+		}
+		if contradicts(declared, shape) {
+			doc = nil
+		}
 	}
 	switch {
 	case doc != nil:
@@ -50,7 +56,7 @@ func outputOf(e *endpoint) (output, error) {
 		return out, nil
 	}
 	var err error
-	out.doc, err = canonical.JSON(doc)
+	out.doc, err = encode(doc)
 	return out, err
 }
 
@@ -118,11 +124,14 @@ func acceptOf(e *endpoint) string {
 	return ""
 }
 
-// mustJSON encodes what was decoded from JSON.
-func mustJSON(v any) json.RawMessage {
-	doc, err := json.Marshal(v)
-	if err != nil {
-		return nil
+// encode writes a schema with sorted keys and no spaces. Its numbers are those
+// of specifications and people, which have been checked.
+func encode(v any) (json.RawMessage, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
 	}
-	return doc
+	return bytes.TrimSpace(buf.Bytes()), nil
 }

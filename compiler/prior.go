@@ -42,12 +42,13 @@ func recall(eps []*endpoint, prior surface.Prior) {
 
 // reconcile keeps the approved definition of an endpoint and recompiles only
 // the parts that the captures contradict. What people set or no longer set in
-// toolpack.yaml is taken from f, the definition as it would be compiled today.
-func (b *builder) reconcile(e *endpoint, f surface.Tool, o surface.Override) (surface.Tool, []Contradiction, error) {
+// toolpack.yaml is taken from f, the definition as it would be compiled today;
+// plain is f without overrides.
+func (b *builder) reconcile(e *endpoint, plain, f surface.Tool, o surface.Override) (surface.Tool, []Contradiction, error) {
 	approved := e.prior.Tool
 	t := clone(*approved)
 	t.Evidence = &surface.Evidence{Captures: f.Evidence.Captures, Observations: f.Evidence.Observations}
-	found, err := b.contradictions(e, *approved)
+	found, err := b.contradictions(e, *approved, plain)
 	if err != nil {
 		return t, nil, err
 	}

@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"regexp"
@@ -41,6 +42,10 @@ func factsOf(t *surface.Tool) facts {
 // inScope reports whether a tool is in the scope that opt asks for, and why
 // not.
 func inScope(t *surface.Tool, opt Options) (bool, string) {
+	scope := cmp.Or(opt.Scope, defaultScope)
+	if opt.ScopeRules == nil && scope == defaultScope {
+		return true, ""
+	}
 	f := factsOf(t)
 	if opt.ScopeRules != nil {
 		for i, r := range opt.ScopeRules {
@@ -49,10 +54,6 @@ func inScope(t *surface.Tool, opt Options) (bool, string) {
 			}
 		}
 		return false, "matched by no rule of the scope file"
-	}
-	scope := opt.Scope
-	if scope == "" {
-		scope = defaultScope
 	}
 	ok := true
 	switch scope {

@@ -102,7 +102,7 @@ func descriptionOf(e *endpoint, t *surface.Tool, in *inputs, out output) string 
 	case surface.Destructive:
 		parts = append(parts, texts["destroys"])
 	case surface.Write:
-		if n := nounsOf(e); n.action != "" || e.key.operation != "" {
+		if n := e.nouns(); n.action != "" || e.key.operation != "" {
 			parts = append(parts, texts["changes"])
 		}
 	}
@@ -150,7 +150,7 @@ func (e *endpoint) purpose() string {
 		}
 		return fmt.Sprintf(texts["jsonrpc"], printable(name))
 	}
-	n := nounsOf(e)
+	n := e.nouns()
 	object := n.phrase()
 	switch {
 	case n.action == "" && n.verb == "create" && !n.plural:
