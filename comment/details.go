@@ -72,10 +72,10 @@ func changeDetails(changes []plan.Change, budget int) (body string, lines int) {
 }
 
 // diffMarks are the symbols that GitHub colours in a diff block.
-var diffMarks = map[plan.Action]string{plan.Create: "+", plan.Update: "!", plan.Replace: "!", plan.Delete: "-"}
+var diffMarks = map[plan.Action]string{plan.Create: "+", plan.Update: "!", plan.Replace: "!", plan.Delete: "-", plan.NoOp: "#"}
 
 func changeLines(c plan.Change) []string {
-	lines := []string{fmt.Sprintf("# %s %s (%s)", c.Kind, c.Name, strings.Join(c.Actions, ", "))}
+	lines := []string{fmt.Sprintf("%s %s %s (%s)", diffMarks[c.Action()], c.Kind, c.Name, strings.Join(c.Actions, ", "))}
 	if c.Request != "" {
 		lines = append(lines, "# "+c.Request)
 	}

@@ -10,7 +10,7 @@ import (
 
 // TextOptions say how Text writes a plan.
 type TextOptions struct {
-	// Color allows ANSI colours.
+	// Whether ANSI colours may be used.
 	Color bool
 	// Proposals lists what would be written differently but is no change;
 	// otherwise they are only counted.
