@@ -176,6 +176,9 @@ func (g *Gate) Do(ctx context.Context, principal, name string, arguments json.Ra
 	call, refusal := g.admit(ctx, principal, name, arguments, &rec)
 	if refusal != nil {
 		rec.Code, rec.Rule = refusal.Code, refusal.Rule
+		if rec.Arguments == "" {
+			rec.Arguments = canonical.Sum(arguments)
+		}
 		if err := g.audit(rec); err != nil {
 			return err
 		}
@@ -209,7 +212,6 @@ func (g *Gate) audit(r Record) error {
 
 // admit runs the steps up to execution.
 func (g *Gate) admit(ctx context.Context, principal, name string, raw json.RawMessage, rec *Record) (Call, *Refusal) {
-	rec.Arguments = canonical.Sum(raw)
 	e, refusal := g.find(name)
 	if e != nil {
 		rec.Digest = e.digest

@@ -11,8 +11,9 @@ import (
 
 // Unservable is the error for a state of which nothing may be served.
 type Unservable struct {
-	// Code is "lockfile.missing", "lockfile.invalid", "policy.unapproved",
-	// "server.unapproved", "toolset.unknown" or "tools.none".
+	// Code is "lockfile.missing", "policy.unapproved", "server.unapproved",
+	// "toolset.unknown", "tools.none", or the kind of the findings that are the
+	// reason with ".invalid".
 	Code string
 	// Text says what is wrong.
 	Text string
@@ -42,9 +43,11 @@ func servable(state *lockfile.State) error {
 	if state == nil || !state.Exists {
 		return &Unservable{Code: "lockfile.missing", Text: "nothing is approved yet: there is no lockfile", Run: approveAndApply}
 	}
-	for _, kind := range []string{"lockfile", "policy", "server"} {
-		if fs := findings(state, kind); len(fs) > 0 {
-			return &Unservable{Code: kind + ".invalid", Text: "the approved state does not verify, so nothing is served", Run: []string{"caskmcp check", "caskmcp plan"}, Findings: fs}
+	// Findings of single tools and toolsets are dealt with where those are
+	// chosen; any other finding is about everything.
+	for _, f := range state.Findings {
+		if f.Kind != lockfile.KindTool && f.Kind != lockfile.KindToolset {
+			return &Unservable{Code: f.Kind + ".invalid", Text: "the approved state does not verify, so nothing is served", Run: []string{"caskmcp check", "caskmcp plan"}, Findings: findings(state, f.Kind)}
 		}
 	}
 	policyDigest, err := state.Surface.Policy.Digest()
@@ -77,7 +80,7 @@ func findings(state *lockfile.State, kind string) []lockfile.Finding {
 // the broken one may have been the default that narrows the surface.
 func chooseToolset(state *lockfile.State, name string) (string, error) {
 	if name == "" {
-		if fs := findings(state, "toolset"); len(fs) > 0 {
+		if fs := findings(state, lockfile.KindToolset); len(fs) > 0 {
 			return "", &Unservable{Code: "toolset.invalid", Text: "a toolset does not verify, so nothing is served", Run: []string{"caskmcp check", "caskmcp plan"}, Findings: fs}
 		}
 		for _, t := range state.Surface.Toolsets {
@@ -101,7 +104,7 @@ func chooseToolset(state *lockfile.State, name string) (string, error) {
 // of the toolset or not. Those that do not verify are withheld.
 func (s *Server) verified(state *lockfile.State) []surface.Tool {
 	bad := map[string]bool{}
-	for _, f := range findings(state, "tool") {
+	for _, f := range findings(state, lockfile.KindTool) {
 		if !bad[f.Name] {
 			s.withholdOne(f.Name, f.Text)
 		}
@@ -123,7 +126,7 @@ func (s *Server) verified(state *lockfile.State) []surface.Tool {
 
 // nothingLeft says why no tool is served.
 func (s *Server) nothingLeft(state *lockfile.State) error {
-	e := &Unservable{Code: "tools.none", Text: "no approved tool can be served", Run: approveAndApply, Findings: findings(state, "tool")}
+	e := &Unservable{Code: "tools.none", Text: "no approved tool can be served", Run: approveAndApply, Findings: findings(state, lockfile.KindTool)}
 	if s.toolset != "" {
 		e.Text += fmt.Sprintf(" in toolset %q", s.toolset)
 	}

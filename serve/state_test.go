@@ -39,6 +39,7 @@ func TestNothingIsServed(t *testing.T) {
 		{"no lockfile, or pending only", &lockfile.State{}, "", "lockfile.missing", `"caskmcp approve"`},
 		{"empty lockfile", &lockfile.State{Exists: true}, "", "policy.unapproved", `"caskmcp plan"`},
 		{"lockfile finding", with(finding("lockfile", "")), "", "lockfile.invalid", "caskmcp check"},
+		{"finding of a kind to come", with(finding("principal", "x")), "", "principal.invalid", "principal x does not match"},
 		{"policy finding", with(finding("policy", "policy")), "", "policy.invalid", "policy policy does not match"},
 		{"server finding", with(finding("server", "server")), "", "server.invalid", "server server does not match"},
 		{"toolset finding", with(finding("toolset", "readonly")), "", "toolset.invalid", "readonly does not match"},
