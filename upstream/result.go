@@ -68,6 +68,7 @@ func (c *Client) read(op *operation, resp *http.Response, conforms func(any) err
 	if err != nil && !errors.Is(err, errTooLarge) {
 		return nil, err
 	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	clean := &cleaner{secrets: c.secrets}
 	if success {
 		op.success(r, resp, body, conforms, clean)
@@ -107,7 +108,7 @@ func (op *operation) success(r *Result, resp *http.Response, body []byte, confor
 			return
 		}
 		r.Text = fmt.Sprintf("The API answered %s without a body.", status(resp))
-	case isJSON(media, body):
+	case isJSON(media, body), contract && looksJSON(body):
 		v, err := decode(body)
 		if err != nil {
 			r.fail("response.contract", op.mismatch(resp, "its body is not valid JSON"))
@@ -253,12 +254,14 @@ func mediaName(media string) string {
 }
 
 // isJSON trusts the media type, and where there is none a look at the body.
+// Where a contract says JSON, a look at the body is enough: it is validated.
 func isJSON(media string, body []byte) bool {
-	if media == "" || media == "text/plain" {
-		t := bytes.TrimSpace(body)
-		return len(t) > 0 && (t[0] == '{' || t[0] == '[') && media == ""
-	}
-	return media == "application/json" || strings.HasSuffix(media, "+json") || media == "text/json"
+	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json") || media == "" && looksJSON(body)
+}
+
+func looksJSON(body []byte) bool {
+	t := bytes.TrimSpace(body)
+	return len(t) > 0 && (t[0] == '{' || t[0] == '[')
 }
 
 func isText(media string, body []byte) bool {

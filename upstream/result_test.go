@@ -60,6 +60,14 @@ func TestSuccess(t *testing.T) {
 		r := answer(t, func(tl *surface.Tool) { tl.Binding.Result = "items" }, isObject, media(200, "application/vnd.api+json", `[1,2]`))
 		require.Equal(t, `{"items":[1,2]}`, string(r.Structured))
 	})
+	t.Run("JSON by another name", func(t *testing.T) {
+		for _, m := range []string{"text/plain", "text/html", "", "application/octet-stream"} {
+			r := answer(t, nil, isObject, media(200, m, "\ufeff {\"a\":1}\n"))
+			require.Equal(t, `{"a":1}`, string(r.Structured), m)
+		}
+		r := answer(t, nil, nil, media(200, "text/plain", `{"a":1}`))
+		require.Nil(t, r.Structured, "without a contract text is text")
+	})
 	t.Run("no content", func(t *testing.T) {
 		r := answer(t, nil, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 		require.False(t, r.IsError)
