@@ -306,6 +306,20 @@ func TestTamperedFiles(t *testing.T) {
 			func(f fstest.MapFS) { replace(f, definition, `"name":`, `"icons": [], "name":`) },
 			lockfile.KindTool, "list_users", lockfile.CodeUnreadable,
 		},
+		"schema with a key twice": {
+			func(f fstest.MapFS) { replace(f, definition, `"minimum": 1`, `"minimum": 1, "minimum": 1`) },
+			lockfile.KindTool, "list_users", lockfile.CodeUnreadable,
+		},
+		"evidence with an unknown key": {
+			func(f fstest.MapFS) { replace(f, definition, `"observations": 3`, `"observations": 3, "by": "x"`) },
+			lockfile.KindTool, "list_users", lockfile.CodeUnreadable,
+		},
+		"definition followed by another": {
+			func(f fstest.MapFS) {
+				f[definition] = &fstest.MapFile{Data: append(slices.Clone(f[definition].Data), f[definition].Data...)}
+			},
+			lockfile.KindTool, "list_users", lockfile.CodeUnreadable,
+		},
 		"definition with an unsafe integer": {
 			func(f fstest.MapFS) { replace(f, definition, `"minimum": 1`, `"minimum": 9007199254740993`) },
 			lockfile.KindTool, "list_users", lockfile.CodeUnreadable,

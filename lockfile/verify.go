@@ -52,9 +52,7 @@ func (v *verifier) load() {
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for d := range queue {
-				if d.tool, d.toolErr = surface.ParseTool(d.doc); d.toolErr == nil {
-					d.digest, d.toolErr = d.tool.Digest()
-				}
+				d.tool, d.digest, d.toolErr = surface.ParseToolDigest(d.doc)
 			}
 		})
 	}

@@ -206,6 +206,29 @@ func ParseTool(doc []byte) (Tool, error) {
 	return t, nil
 }
 
+// ParseToolDigest is ParseTool and Digest in one. A definition that is spelt as
+// MarshalIndent spells it says nothing else than what was read from it, so that
+// its canonical form is computed once and not three times; any other spelling
+// takes ParseTool's way.
+func ParseToolDigest(doc []byte) (Tool, string, error) {
+	var t Tool
+	var stored, written bytes.Buffer
+	enc := json.NewEncoder(&written)
+	enc.SetEscapeHTML(false)
+	if json.Unmarshal(doc, &t) != nil || json.Compact(&stored, doc) != nil || enc.Encode(t) != nil ||
+		!bytes.Equal(stored.Bytes(), bytes.TrimSuffix(written.Bytes(), []byte("\n"))) {
+		var err error
+		if t, err = ParseTool(doc); err != nil {
+			return Tool{}, "", err
+		}
+	}
+	digest, err := t.Digest()
+	if err != nil {
+		return Tool{}, "", err
+	}
+	return t, digest, nil
+}
+
 // MarshalIndent writes v as stored files are written: two-space indentation,
 // no HTML escaping, a newline at the end.
 func MarshalIndent(v any) ([]byte, error) {
