@@ -174,6 +174,9 @@ func (in *inference) weigh(p *place, v string, put func(string)) {
 			}
 		}
 	}
+	if l.form.weak() && leadsToMark(n) {
+		put("child: route mark")
+	}
 	if len(p.parents) > 0 && missing(n) && n.hits > 1 {
 		put("status: not found")
 	}
@@ -285,12 +288,13 @@ func (in *inference) weighRoutes(p *place, v string, n *node, put func(string)) 
 		}
 		return
 	}
-	best := 0.0
+	best, marks := 0.0, false
 	shared := map[string]int{}
 	for _, l := range mine.literal {
 		for _, r := range p.routes[l] {
 			if r != v {
 				shared[r]++
+				marks = marks || isMark(l)
 			}
 		}
 	}
@@ -298,6 +302,8 @@ func (in *inference) weighRoutes(p *place, v string, n *node, put func(string)) 
 		best = max(best, float64(k)/float64(min(len(mine.literal), len(in.below(p.node.kids[r]).literal))))
 	}
 	switch {
+	case marks:
+		put("routes: marks shared")
 	case best >= 0.99:
 		put("routes: all shared")
 	case best >= 0.5:
@@ -307,6 +313,25 @@ func (in *inference) weighRoutes(p *place, v string, n *node, put func(string)) 
 	default:
 		put("routes: none shared")
 	}
+}
+
+// leadsToMark says whether a marked route follows a node: what stands before
+// one is a name.
+func leadsToMark(n *node) bool {
+	for k := range n.kids {
+		if k == "-" || marked(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// isMark says whether a route starts with what APIs that have names there set
+// their own routes apart with: "/_search", "/-/".
+func isMark(route string) bool {
+	path := route[strings.LastIndexByte(route, '\t')+2:]
+	first, _, _ := strings.Cut(path, "/")
+	return first == "-" || marked(first)
 }
 
 // shares says whether a rival of v has one of these routes.
@@ -363,12 +388,12 @@ func jaccard(a, b map[string]bool) float64 {
 func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func(string)) {
 	parent := p.parent()
 	collection := plural(parent) && !containers[strings.ToLower(parent)]
-	everyday := l.common() && !collection
+	everyday := l.common() && !collection && !leadsToMark(n)
 	switch {
 	case n.seen.own > 0 && everyday:
 		put("echo: own, route word")
 	case n.seen.own > 0:
-		put("echo: own, " + pick(idKeys(n.seen.keys), "id key", "other key"))
+		put("echo: own, " + pick(idKeys(n.seen.keys), "id key", "other key") + pick(l.word == "", ", no route word", ""))
 	case n.seen.id:
 		put("echo: id key" + pick(l.common(), ", route word", ""))
 	case n.seen.any:
@@ -491,7 +516,7 @@ func pulled(d *Decision) bool {
 // pull takes literals over to the parameters where their routes say that they
 // are values that happen to be route words.
 func (in *inference) pull(p *place, params, literals []string, judged map[string]*Decision) ([]string, []string) {
-	if len(params) < 3 || ablated["group"] {
+	if len(params) < 2 || ablated["group"] {
 		return params, literals
 	}
 	routes := map[string]bool{}
@@ -533,6 +558,7 @@ func (in *inference) pulls(p *place, v string, routes map[string]bool, score flo
 		any = any || routes[l]
 	}
 	return shared >= 2 && shared*2 >= len(mine.literal) ||
+		shared > 0 && shared == len(mine.literal) && score > -2 && parentFact(p, formWord) == "parent: unknown" ||
 		score > -1.2 && !in.look(v).known() && any ||
 		shared > 0 && n.seen.id && plural(p.parent())
 }

@@ -128,10 +128,10 @@ func formOf(segment string) form {
 		return formMarked
 	case v[0] == '@' || v[0] == '~':
 		return formHandle
-	case hostname(v) && routeWord(v) == "":
-		return formHost
 	case composite(v):
 		return formComposite
+	case hostname(v) && routeWord(v) == "":
+		return formHost
 	case customMethod(v):
 		return formAction
 	case random(v, t):
@@ -167,6 +167,9 @@ func certain(v string, t tally) (form, bool) {
 // list, an address, a pair.
 func composite(v string) bool {
 	if strings.ContainsAny(v[1:], "/, ") || strings.Contains(v, "...") {
+		return true
+	}
+	if i := strings.IndexByte(v, '('); i > 0 && strings.HasSuffix(v, ")") && len(v)-i > 2 { // OData key
 		return true
 	}
 	head, tail, ok := cutLast(v, ":")
