@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -27,14 +26,14 @@ type Secret struct {
 // anywhere, keys included. What it cannot read as JSON it searches as one
 // text. The result is sorted.
 func FindSecrets(doc []byte) []Secret {
-	w := secretWalker{}
-	dec := json.NewDecoder(bytes.NewReader(doc))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		w.text("", string(doc))
-	} else {
-		w.walk("", "", false, v)
+	w := secretWalker{Cursor: schema.NewCursor(string(doc))}
+	err := w.walk("", false)
+	if err == nil {
+		err = w.End()
+	}
+	if err != nil {
+		w.path = nil
+		w.text(string(doc))
 	}
 	slices.SortFunc(w.found, func(a, b Secret) int {
 		return strings.Compare(a.Pointer+"\x00"+a.Rule, b.Pointer+"\x00"+b.Rule)
@@ -42,42 +41,101 @@ func FindSecrets(doc []byte) []Secret {
 	return slices.Compact(w.found)
 }
 
-type secretWalker struct{ found []Secret }
+// secretWalker reads a document from the front to the back: a key that is
+// there twice is looked at twice.
+type secretWalker struct {
+	*schema.Cursor
+	path  []string // keys and indexes above the value
+	found []Secret
+}
 
-// walk looks at v, which is under key; secret says that a sensitive property
-// is around it.
-func (w *secretWalker) walk(pointer, key string, secret bool, v any) {
-	switch v := v.(type) {
-	case string:
-		if Sensitive(key) && !harmless(v) {
-			w.found = append(w.found, Secret{pointer, "sensitive key"})
-		}
-		w.text(pointer, v)
-	case json.Number:
-		if isCard(string(v)) {
-			w.found = append(w.found, Secret{pointer, "payment card"})
-		}
-	case []any:
-		for i, item := range v {
-			w.walk(pointer+"/"+strconv.Itoa(i), key, secret, item)
-		}
-	case map[string]any:
-		for name, value := range v {
-			at := pointer + "/" + escapeToken(name)
-			if rule := secretText(name); rule != "" {
-				at = pointer + "/*"
-				w.found = append(w.found, Secret{at, rule})
-			}
-			if key == "values" && secret {
-				w.found = append(w.found, Secret{pointer + "/*", "enum under a sensitive key"})
-			}
-			inside := secret || key == "properties" && Sensitive(name)
-			if inside && (name == "default" || name == "const" || name == "enum" || name == "example" || name == "examples") && holdsText(value) && !vocabulary(key, name, value) {
-				w.found = append(w.found, Secret{at, "value of a sensitive property"})
-			}
-			w.walk(at, name, inside, value)
-		}
+func (w *secretWalker) report(rule string) {
+	var pointer strings.Builder
+	for _, token := range w.path {
+		pointer.WriteByte('/')
+		pointer.WriteString(escapeToken(token))
 	}
+	w.found = append(w.found, Secret{pointer.String(), rule})
+}
+
+func (w *secretWalker) text(text string) {
+	if rule := secretText(text); rule != "" {
+		w.report(rule)
+	}
+}
+
+// at runs look with a token added to the path.
+func (w *secretWalker) at(token string, look func() error) error {
+	w.path = append(w.path, token)
+	err := look()
+	w.path = w.path[:len(w.path)-1]
+	return err
+}
+
+// walk looks at the next value, which is under key; secret says that a
+// sensitive property is around it.
+func (w *secretWalker) walk(key string, secret bool) error {
+	switch w.Kind() {
+	case '{':
+		return w.Object(func(name string) error { return w.member(key, name, secret) })
+	case '[':
+		i := -1
+		return w.Array(func() error {
+			i++
+			return w.at(strconv.Itoa(i), func() error { return w.walk(key, secret) })
+		})
+	case '"':
+		v, err := w.Text()
+		if Sensitive(key) && !harmless(v) {
+			w.report("sensitive key")
+		}
+		w.text(v)
+		return err
+	default:
+		v, err := w.Text()
+		if isCard(v) {
+			w.report("payment card")
+		}
+		return err
+	}
+}
+
+// member looks at a member of the object under key.
+func (w *secretWalker) member(key, name string, secret bool) error {
+	shown := name
+	if rule := secretText(name); rule != "" {
+		shown = "*"
+		w.path = append(w.path, shown)
+		w.report(rule)
+		w.path = w.path[:len(w.path)-1]
+	}
+	inside := secret || key == "properties" && Sensitive(name)
+	return w.at(shown, func() error {
+		if inside && isData(name) {
+			raw, err := w.Peek()
+			if err != nil {
+				return err
+			}
+			var v any
+			if json.Unmarshal([]byte(raw), &v) == nil && holdsText(v) && !vocabulary(key, name, v) {
+				w.report("value of a sensitive property")
+			}
+		}
+		if key == "values" && secret {
+			w.path[len(w.path)-1] = "*"
+			w.report("enum under a sensitive key")
+		}
+		return w.walk(name, inside)
+	})
+}
+
+// isData reports keywords of JSON Schema whose values are data.
+func isData(keyword string) bool {
+	switch keyword {
+	case "default", "const", "enum", "example", "examples":
+		return true
+	}
+	return false
 }
 
 func holdsText(v any) bool {
@@ -115,12 +173,6 @@ func vocabulary(key, keyword string, v any) bool {
 var tokenEscaper = strings.NewReplacer("~", "~0", "/", "~1")
 
 func escapeToken(name string) string { return tokenEscaper.Replace(name) }
-
-func (w *secretWalker) text(pointer, text string) {
-	if rule := secretText(text); rule != "" {
-		w.found = append(w.found, Secret{pointer, rule})
-	}
-}
 
 // harmless reports values that are no secret under any key: placeholders,
 // references to variables, and words of schemas.

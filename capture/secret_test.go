@@ -178,6 +178,8 @@ func TestFindSecrets(t *testing.T) {
 		{`["DE88370400440532013000"]`, nil},
 		{`["078-05-1120"]`, []Secret{{"/0", "social security number"}}},
 		{`["000-05-1120"]`, nil},
+		{`{"password":"hunter2","password":{}}`, []Secret{{"/password", "sensitive key"}}},
+		{`{} ada@example.com`, []Secret{{"", "e-mail address"}}},
 		{`not JSON but ada@example.com`, []Secret{{"", "e-mail address"}}},
 		{`{"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}`, nil},
 	} {

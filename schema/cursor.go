@@ -32,6 +32,24 @@ func (c *Cursor) Null() bool {
 	return true
 }
 
+// Kind is the first byte of the next value, which tells what it is: one of
+// {["tfn, a digit or a minus; 0 at the end.
+func (c *Cursor) Kind() byte {
+	if c.at >= len(c.text) {
+		return 0
+	}
+	return c.text[c.at]
+}
+
+// Peek returns the text of the next value without reading it.
+func (c *Cursor) Peek() (string, error) {
+	end, err := skipValue(c.text, c.at, c.nesting)
+	if err != nil {
+		return "", err
+	}
+	return c.text[c.at:end], nil
+}
+
 // Skip reads the next value.
 func (c *Cursor) Skip() error {
 	end, err := skipValue(c.text, c.at, c.nesting)

@@ -14,7 +14,10 @@ func TestCursor(t *testing.T) {
 		switch key {
 		case "list":
 			return c.Array(func() error {
-				if c.text[c.at] == '{' {
+				if c.Kind() == '{' {
+					peeked, err := c.Peek()
+					require.NoError(t, err)
+					require.Equal(t, `{"z": []}`, peeked)
 					return c.Skip()
 				}
 				item, err := c.Text()
@@ -39,10 +42,13 @@ func TestCursor(t *testing.T) {
 		var syntax *SyntaxError
 		require.ErrorAs(t, c.Object(func(string) error { return c.Skip() }), &syntax, text)
 	}
+	require.Zero(t, NewCursor(" ").Kind())
+	_, err := NewCursor(`[1`).Peek()
+	require.Error(t, err)
 	c = NewCursor(`{} x`)
 	require.NoError(t, c.Skip())
 	require.Error(t, c.End())
-	_, err := NewCursor(`[]`).Text()
+	_, err = NewCursor(`[]`).Text()
 	require.EqualError(t, err, "text expected at byte 0")
 }
 
