@@ -158,6 +158,9 @@ func (op *operation) checkPlaces() error {
 			return fmt.Errorf("fixed value: %w", err)
 		}
 	}
+	if a := op.tool.Auth; a != nil && a.Name != "" && (seen[[2]string{a.In, a.Name}] || seen[[2]string{a.In, strings.ToLower(a.Name)}]) {
+		return fmt.Errorf("%s %q is the credential's place and an argument's too", a.In, a.Name)
+	}
 	if seen[[2]string{surface.InBody, ""}] && countIn(seen, surface.InBody) > 1 {
 		return fmt.Errorf("the body is one argument and has properties too")
 	}

@@ -264,6 +264,14 @@ func TestBindingsThatAreRefused(t *testing.T) {
 	set("fixed is no JSON", func(t *surface.Tool) {
 		t.Binding.Fixed = []surface.Fixed{{In: surface.InBody, Key: "x", Value: json.RawMessage(`{`)}}
 	})
+	set("credential in an argument's query key", func(t *surface.Tool) {
+		t.Auth = &surface.Auth{Ref: "a", Kind: "apiKey", In: surface.InQuery, Name: "key"}
+		t.Binding.Arguments = append(t.Binding.Arguments, arg("key", surface.InQuery))
+	})
+	set("credential in an argument's header", func(t *surface.Tool) {
+		t.Auth = &surface.Auth{Ref: "a", Kind: "apiKey", In: surface.InHeader, Name: "X-Api-Key"}
+		t.Binding.Arguments = append(t.Binding.Arguments, arg("x-api-key", surface.InHeader))
+	})
 	set("xml", func(t *surface.Tool) { t.Binding.Encoding = "application/xml" })
 	set("whole body and property", func(t *surface.Tool) {
 		t.Binding.Arguments = append(t.Binding.Arguments, surface.Argument{Name: "body", In: surface.InBody})
