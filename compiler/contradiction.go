@@ -64,6 +64,10 @@ func contradictInput(obs []capture.Observation, approved surface.Tool, add repor
 		add("input.encoding", "", "request bodies are "+printable(encoding)+", not "+approved.Binding.Encoding)
 		return
 	}
+	if body != nil && body.Objects == nil && body.Total() > 0 && slices.ContainsFunc(approved.Binding.Arguments, isProperty) {
+		add("input.type", "", "request bodies are arrays or scalars, not objects")
+		return
+	}
 	for _, a := range approved.Binding.Arguments {
 		shape, count := sent(good, body, a)
 		path := "/properties/" + pointerToken(a.Name)
@@ -77,6 +81,9 @@ func contradictInput(obs []capture.Observation, approved surface.Tool, add repor
 		}
 	}
 }
+
+// isProperty reports whether the argument is a property of the body.
+func isProperty(a surface.Argument) bool { return a.In == surface.InBody && a.Key != "" }
 
 func argumentSchemas(input json.RawMessage) (map[string]json.RawMessage, map[string]bool) {
 	var doc struct {

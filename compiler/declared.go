@@ -12,7 +12,8 @@ import (
 
 // declaredSchema reads a schema of a specification and takes out what must not
 // reach an agent: transport instructions (x-mcp-…), which some clients obey,
-// and numbers that RFC 8785 would round. It returns nil for no schema.
+// characters of texts that reviewers would not see, and numbers that RFC 8785
+// would round. It returns nil for no schema.
 func declaredSchema(doc json.RawMessage) map[string]any {
 	if len(doc) == 0 {
 		return nil
@@ -40,6 +41,10 @@ func cleanSchema(m map[string]any) {
 			continue
 		}
 		switch v := value.(type) {
+		case string:
+			if key == "description" || key == "title" {
+				m[key] = clip(v, maxDescription)
+			}
 		case json.Number:
 			if _, err := canonical.JSON(v); err != nil {
 				delete(m, key)

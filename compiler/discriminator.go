@@ -34,6 +34,11 @@ func (in *inputs) discriminate(e *endpoint) {
 		return
 	}
 	in.arguments = slices.DeleteFunc(in.arguments, func(a argument) bool { return a.In == place && a.Key != free })
+	for i := range in.arguments {
+		if a := &in.arguments[i]; a.In == place {
+			a.description = texts[free]
+		}
+	}
 	if place == surface.InBody && in.encoding == "" {
 		in.encoding = "application/json"
 	}

@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -144,8 +145,8 @@ func group(all []capture.Observation, templates []string, sealed []*capture.Capt
 	return out
 }
 
-// declare adds a declaration. Of several, the first by operation id and
-// summary holds, so that the order of captures does not matter.
+// declare adds a declaration. Of several, the first by its bytes holds, so that
+// the order of captures does not matter.
 func (e *endpoint) declare(d *capture.Declaration, source string) {
 	e.captures = append(e.captures, source)
 	if e.declared == nil || compareDeclarations(d, e.declared) < 0 {
@@ -154,8 +155,12 @@ func (e *endpoint) declare(d *capture.Declaration, source string) {
 }
 
 func compareDeclarations(a, b *capture.Declaration) int {
-	return cmp.Or(strings.Compare(a.OperationID, b.OperationID), strings.Compare(a.Summary, b.Summary),
-		strings.Compare(a.Description, b.Description), strings.Compare(a.Path, b.Path), cmp.Compare(len(a.Parameters), len(b.Parameters)))
+	if c := strings.Compare(a.OperationID, b.OperationID); c != 0 {
+		return c
+	}
+	x, _ := encode(a)
+	y, _ := encode(b)
+	return bytes.Compare(x, y)
 }
 
 func keyOf(o capture.Observation, template string) endpointKey {

@@ -180,6 +180,14 @@ func TestContradictions(t *testing.T) {
 			},
 		},
 		{
+			name:  "bodies become arrays",
+			seen:  []exchange{{request: "POST https://api.shop.test/v1/orders", status: 201, body: `[{"customer_id":1}]`, response: order}},
+			codes: []string{"create_order input.type "},
+			change: func(t *testing.T, x surface.Tool) {
+				require.Equal(t, []string{"body:body:"}, places(x))
+			},
+		},
+		{
 			name:   "credentials are not needed any more",
 			seen:   []exchange{{request: "GET https://api.shop.test/v1/orders/{int}", response: order, auth: "none"}},
 			codes:  []string{"get_order auth.removed "},

@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -177,6 +178,31 @@ func TestDeclarations(t *testing.T) {
 	require.JSONEq(t, `{"type":"object","required":["id"],"properties":{"id":{"type":"string"},"secret":{"type":"string"}}}`, string(x.OutputSchema))
 	require.Equal(t, []string{"secret"}, x.Redact)
 	require.Equal(t, &surface.Auth{Ref: "token", Kind: "oauth2", Scopes: []string{"a", "orders:read"}}, x.Auth)
+}
+
+// Texts of a specification reach the agent without what reviewers cannot see,
+// and bounded.
+func TestDeclaredTextsAreVisible(t *testing.T) {
+	d := spec()
+	hidden := "Do\u202e this\u200b \U000e0041\x1b[2J now"
+	d.Summary, d.Description = hidden, strings.Repeat("word ", 5000)
+	d.Parameters[0].Description = hidden
+	d.Parameters[2].Schema = mustEncode(t, map[string]any{"type": "string", "title": hidden, "items": map[string]any{"description": hidden}, "enum": []any{"a"}})
+	c := captured(t, "spec")
+	c.Declarations = []capture.Declaration{d}
+	x := tool(t, compile(t, surface.Prior{}, Options{}, c), "fetch_order")
+	require.LessOrEqual(t, len(x.Description), maxDescription)
+	require.True(t, strings.HasPrefix(x.Description, "Do this [2J now. word"), x.Description)
+	doc := x.Description + string(x.InputSchema)
+	for _, r := range doc {
+		require.Equal(t, r, visible(r), "%q", doc)
+	}
+}
+
+func mustEncode(t *testing.T, v any) json.RawMessage {
+	doc, err := json.Marshal(v)
+	require.NoError(t, err)
+	return doc
 }
 
 // Traffic shows what of a specification is used, and where it is wrong.

@@ -59,8 +59,6 @@ func (a *argument) describe() {
 	switch {
 	case a.In == surface.InBody && a.Key == "":
 		text = texts["body"]
-	case a.In == surface.InBody && (a.Key == "variables" || a.Key == "params") && a.shape != nil:
-		text = ""
 	case a.In == surface.InQuery && roles[snake(a.Key)] != "":
 		text = texts[roles[snake(a.Key)]]
 	case a.In == surface.InQuery && a.Name != a.Key:
