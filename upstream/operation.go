@@ -109,43 +109,12 @@ func bodyKind(encoding string) (string, error) {
 // once, and headers that steer the connection, the identity or the routing of
 // a request are never arguments.
 func (op *operation) checkPlaces() error {
-	seen := map[[2]string]bool{}
-	place := func(in, key string) error {
-		k := key
-		if in == surface.InHeader {
-			k = strings.ToLower(key)
-		}
-		if seen[[2]string{in, k}] {
-			return fmt.Errorf("%s %q is filled twice", in, key)
-		}
-		seen[[2]string{in, k}] = true
-		switch in {
-		case surface.InPath, surface.InQuery:
-			if key == "" {
-				return fmt.Errorf("a %s argument has no key", in)
-			}
-		case surface.InHeader:
-			return checkHeaderName(key)
-		case surface.InBody:
-			if op.body == bodyNone {
-				return fmt.Errorf("body property %q, but the binding has no encoding", key)
-			}
-			if key == "" && (op.body == bodyForm || op.body == bodyMultipart) {
-				return fmt.Errorf("a form cannot be one argument")
-			}
-			if key != "" && op.body == bodyText {
-				return fmt.Errorf("body property %q, but the body is text", key)
-			}
-		default:
-			return fmt.Errorf("%q is no place of a request", in)
-		}
-		return nil
-	}
+	seen := places{}
 	for _, a := range op.tool.Binding.Arguments {
 		if a.Style != "" && a.Style != styleRepeat && a.Style != styleComma {
 			return fmt.Errorf("argument %q: style %q is unknown", a.Name, a.Style)
 		}
-		if err := place(a.In, a.Key); err != nil {
+		if err := seen.fill(a.In, a.Key, op.body); err != nil {
 			return fmt.Errorf("argument %q: %w", a.Name, err)
 		}
 		// Several frameworks let a parameter of this name replace the method.
@@ -154,23 +123,64 @@ func (op *operation) checkPlaces() error {
 		}
 	}
 	for _, f := range op.fixed {
-		if err := place(f.in, f.key); err != nil {
+		if err := seen.fill(f.in, f.key, op.body); err != nil {
 			return fmt.Errorf("fixed value: %w", err)
 		}
 	}
-	if a := op.tool.Auth; a != nil && a.Name != "" && (seen[[2]string{a.In, a.Name}] || seen[[2]string{a.In, strings.ToLower(a.Name)}]) {
+	if a := op.tool.Auth; a != nil && a.Name != "" && seen[placeOf(a.In, a.Name)] {
 		return fmt.Errorf("%s %q is the credential's place and an argument's too", a.In, a.Name)
 	}
-	if seen[[2]string{surface.InBody, ""}] && countIn(seen, surface.InBody) > 1 {
+	if seen[placeOf(surface.InBody, "")] && seen.count(surface.InBody) > 1 {
 		return fmt.Errorf("the body is one argument and has properties too")
 	}
 	return nil
 }
 
-func countIn(seen map[[2]string]bool, in string) int {
+// places are the places of a request that are filled.
+type places map[[2]string]bool
+
+// placeOf tells places apart; header names do not differ by case (RFC 9110
+// section 5.1).
+func placeOf(in, key string) [2]string {
+	if in == surface.InHeader {
+		key = strings.ToLower(key)
+	}
+	return [2]string{in, key}
+}
+
+// fill notes one place of a request whose body is of the given kind.
+func (p places) fill(in, key, body string) error {
+	at := placeOf(in, key)
+	if p[at] {
+		return fmt.Errorf("%s %q is filled twice", in, key)
+	}
+	p[at] = true
+	switch in {
+	case surface.InPath, surface.InQuery:
+		if key == "" {
+			return fmt.Errorf("a %s argument has no key", in)
+		}
+	case surface.InHeader:
+		return checkHeaderName(key)
+	case surface.InBody:
+		switch {
+		case body == bodyNone:
+			return fmt.Errorf("body property %q, but the binding has no encoding", key)
+		case key == "" && (body == bodyForm || body == bodyMultipart):
+			return fmt.Errorf("a form cannot be one argument")
+		case key != "" && body == bodyText:
+			return fmt.Errorf("body property %q, but the body is text", key)
+		}
+	default:
+		return fmt.Errorf("%q is no place of a request", in)
+	}
+	return nil
+}
+
+func (p places) count(in string) int {
 	n := 0
-	for k := range seen {
-		if k[0] == in {
+	for at := range p {
+		if at[0] == in {
 			n++
 		}
 	}
