@@ -34,7 +34,7 @@ func (c *collector) add(x *exchange) {
 	c.report.Exchanges++
 	if !c.hosts.allows(x.origin.host, x.origin.port) {
 		c.dropped[dropForeign]++
-		c.foreign[x.origin.String()]++
+		c.foreign[strings.Clone(x.origin.String())]++
 		return
 	}
 	c.report.Allowed++
@@ -61,9 +61,7 @@ func (c *collector) add(x *exchange) {
 	g.count++
 	g.sources[x.source] = true
 	g.document = lesser(g.document, op.document)
-	for _, a := range authOf(x, query) {
-		g.auth[a]++
-	}
+	g.addAuth(authOf(x, query))
 	for _, name := range traitsOf(x, slash, op) {
 		g.traits = sum(g.traits, map[string]int{name: 1})
 	}
@@ -150,6 +148,16 @@ func lostReason(err error) string {
 		return "larger than the limit for bodies"
 	}
 	return "could not be decoded"
+}
+
+func (g *group) addAuth(list []Auth) {
+	for _, a := range list {
+		if g.auth[a] == 0 {
+			// The name must not keep the text of the entry in memory.
+			a.Name = strings.Clone(a.Name)
+		}
+		g.auth[a]++
+	}
 }
 
 func (g *group) addQuery(query []field) {
