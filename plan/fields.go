@@ -4,26 +4,42 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// fieldsOf lists where two canonical JSON documents differ, sorted by path. It
-// knows nothing of what the documents mean, so no field can be left out.
-// Objects are compared key by key, and so are arrays of as many objects;
-// other arrays are one value.
+// fieldsOf lists where two canonical JSON objects differ, sorted by path. It
+// knows nothing of what they mean, so no field can be left out. Objects are
+// compared key by key, and so are arrays of as many objects; other arrays are
+// one value.
 func fieldsOf(before, after json.RawMessage) ([]Field, error) {
-	b, err := decode(before)
-	if err != nil {
+	var b, a map[string]json.RawMessage
+	if err := json.Unmarshal(before, &b); err != nil {
 		return nil, err
 	}
-	a, err := decode(after)
-	if err != nil {
+	if err := json.Unmarshal(after, &a); err != nil {
 		return nil, err
+	}
+	old, now := map[string]any{}, map[string]any{}
+	for _, side := range []struct {
+		from, other map[string]json.RawMessage
+		to          map[string]any
+	}{{b, a, old}, {a, b, now}} {
+		for k, doc := range side.from {
+			if bytes.Equal(doc, side.other[k]) {
+				continue // canonical: equal values are equal bytes
+			}
+			v, err := decode(doc)
+			if err != nil {
+				return nil, err
+			}
+			side.to[k] = v
+		}
 	}
 	w := &fieldWalk{fields: []Field{}}
-	w.values("", b, a)
+	w.objects("", old, now)
 	slices.SortStableFunc(w.fields, func(x, y Field) int { return strings.Compare(x.Path, y.Path) })
 	return w.fields, w.err
 }
@@ -57,9 +73,8 @@ func (w *fieldWalk) values(path string, before, after any) {
 			return
 		}
 	}
-	old, now := w.encode(before), w.encode(after)
-	if !bytes.Equal(old, now) {
-		w.fields = append(w.fields, Field{Path: path, Before: old, After: now})
+	if !reflect.DeepEqual(before, after) {
+		w.fields = append(w.fields, Field{Path: path, Before: w.encode(before), After: w.encode(after)})
 	}
 }
 

@@ -62,7 +62,9 @@ type Plan struct {
 	Notes   []Note  `json:"notes"`
 	Summary Summary `json:"summary"`
 	Cost    Cost    `json:"cost"`
-	// PlanDigest covers everything but itself.
+	// PlanDigest covers everything but itself: it is the SHA-256 of the plan's
+	// RFC 8785 form in which it is empty and the before and after of each change
+	// are replaced by their own SHA-256.
 	PlanDigest string `json:"plan_digest"`
 }
 

@@ -253,12 +253,23 @@ func TestSummaryAndCost(t *testing.T) {
 	c := Cost{Before: ListCost{Tools: 1, Bytes: 400, Tokens: 100}, After: ListCost{Tools: 3, Bytes: 2048, Tokens: 512}}
 	require.Equal(t, "Context cost of tools/list: 3 tools, 2048 bytes, about 512 tokens (+2 tools, +412 tokens).", c.String())
 	p := planned(t, shop(), shop(getOrder(), listOrders()))
-	doc, err := json.Marshal(map[string]any{"tools": []any{listed(getOrder()), listed(listOrders())}})
+	var tools []any
+	for _, x := range []surface.Tool{getOrder(), listOrders()} {
+		tools = append(tools, map[string]any{
+			"name": x.Name, "title": x.Title, "description": x.Description, "annotations": x.Annotations,
+			"inputSchema": x.InputSchema, "outputSchema": x.OutputSchema,
+		})
+	}
+	doc, err := json.Marshal(map[string]any{"tools": tools})
 	require.NoError(t, err)
 	require.Equal(t, ListCost{Tools: 2, Bytes: len(doc), Tokens: len(doc) / 4}, p.Cost.After)
 	require.Equal(t, ListCost{Bytes: 12, Tokens: 3}, p.Cost.Before)
 }
 
-func listed(t surface.Tool) listedTool {
-	return listedTool{t.Name, t.Title, t.Description, t.InputSchema, t.OutputSchema, t.Annotations}
+func TestCompactLen(t *testing.T) {
+	for _, doc := range []string{`{}`, ` { "a b" : [ 1 , "x\\\" y " ] } `, "{\n\t\"a\":\r\n\"\\\\\" }"} {
+		var b bytes.Buffer
+		require.NoError(t, json.Compact(&b, []byte(doc)))
+		require.Equal(t, b.Len(), compactLen(json.RawMessage(doc)))
+	}
 }
