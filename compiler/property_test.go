@@ -23,6 +23,7 @@ import (
 
 var (
 	harFiles = flag.String("har", "", "comma-separated HAR files for TestObservedTrafficFitsTheTools, instead of generated ones")
+	harTrain = flag.String("train", "", "comma-separated HAR files to compile from, instead of -har")
 	harHosts = flag.String("hosts", "", "comma-separated hosts of -har")
 )
 
@@ -214,18 +215,47 @@ func generate(t testing.TB, seed uint64, n int) string {
 // success that was seen is one that its tool may return.
 func TestObservedTrafficFitsTheTools(t *testing.T) {
 	if *harFiles != "" {
-		fits(t, strings.Split(*harFiles, ","), strings.Split(*harHosts, ","))
+		files := strings.Split(*harFiles, ",")
+		if *harTrain != "" {
+			requireMost(t, fits(t, strings.Split(*harTrain, ","), files, strings.Split(*harHosts, ",")))
+			return
+		}
+		require.Empty(t, fits(t, files, files, strings.Split(*harHosts, ",")).unfit)
 		return
 	}
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			fits(t, []string{generate(t, seed, 40<<seed)}, []string{"api.shop.test"})
+			files := []string{generate(t, seed, 40<<seed)}
+			require.Empty(t, fits(t, files, files, []string{"api.shop.test"}).unfit)
 		})
 	}
 }
 
-func fits(t *testing.T, files, hosts []string) {
-	c, _, err := capture.Observe(t.Context(), files, capture.Options{Name: "x", Hosts: hosts})
+// Tools compiled from some traffic fit other traffic of the same API.
+func TestOtherTrafficFitsTheTools(t *testing.T) {
+	requireMost(t, fits(t, []string{generate(t, 1, 1500)}, []string{generate(t, 2, 1500)}, []string{"api.shop.test"}))
+}
+
+func requireMost(t *testing.T, f fit) {
+	t.Helper()
+	require.LessOrEqual(t, len(f.unfit)*100, f.checked, "more than 1 %% do not fit: %v", f.unfit)
+}
+
+// fit is how many requests and responses were validated, and the errors.
+type fit struct {
+	checked int
+	unfit   []error
+}
+
+func (f *fit) add(err error) {
+	f.checked++
+	if err != nil {
+		f.unfit = append(f.unfit, err)
+	}
+}
+
+func fits(t *testing.T, train, files, hosts []string) (f fit) {
+	c, _, err := capture.Observe(t.Context(), train, capture.Options{Name: "x", Hosts: hosts})
 	require.NoError(t, err)
 	r := compile(t, surface.Prior{}, Options{}, c)
 	require.NotEmpty(t, r.Surface.Tools)
@@ -233,7 +263,7 @@ func fits(t *testing.T, files, hosts []string) {
 	for _, x := range r.Surface.Tools {
 		tools = append(tools, newValidTool(t, x))
 	}
-	requests, bodies, missed := 0, 0, 0
+	requests, badRequests, bodies, missed := 0, 0, 0, 0
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -249,15 +279,19 @@ func fits(t *testing.T, files, hosts []string) {
 				continue
 			}
 			requests++
-			x.checkRequest(t, e, values)
-			if x.checkResponse(t, e) {
+			before := len(f.unfit)
+			f.add(x.checkRequest(e, values))
+			badRequests += len(f.unfit) - before
+			if ok, err := x.checkResponse(e); ok {
 				bodies++
+				f.add(err)
 			}
 		}
 	}
-	t.Logf("%d tools, %d requests, %d bodies, %d not routed", len(tools), requests, bodies, missed)
+	t.Logf("%d tools, %d requests, %d of them unfit, %d bodies, %d of them unfit, %d not routed", len(tools), requests, badRequests, bodies, len(f.unfit)-badRequests, missed)
 	require.Positive(t, requests)
 	require.Positive(t, bodies)
+	return f
 }
 
 // validTool is a tool with its schemas compiled.
@@ -317,7 +351,7 @@ func toolFor(tools []*validTool, e harEntry) (*validTool, []string) {
 }
 
 // checkRequest turns a request into arguments and validates them.
-func (x *validTool) checkRequest(t testing.TB, e harEntry, values []string) {
+func (x *validTool) checkRequest(e harEntry, values []string) error {
 	u, _ := url.Parse(e.Request.URL)
 	query := u.Query()
 	arguments := map[string]any{}
@@ -346,8 +380,10 @@ func (x *validTool) checkRequest(t testing.TB, e harEntry, values []string) {
 			}
 		}
 	}
-	err := x.input.Validate(arguments)
-	require.NoError(t, err, "%s %s\n%v\n%s", e.Request.Method, e.Request.URL, arguments, x.InputSchema)
+	if err := x.input.Validate(arguments); err != nil {
+		return fmt.Errorf("%s %s: %v: %w", e.Request.Method, e.Request.URL, arguments, err)
+	}
+	return nil
 }
 
 func (x *validTool) body(e harEntry) (any, url.Values) {
@@ -397,21 +433,24 @@ func read(schema json.RawMessage, text string) any {
 	return v
 }
 
-func (x *validTool) checkResponse(t testing.TB, e harEntry) bool {
+// checkResponse validates a JSON body; false says that there is nothing to
+// validate.
+func (x *validTool) checkResponse(e harEntry) (bool, error) {
 	text := e.Response.Content.Text
 	if x.output == nil || text == "" || e.Response.Content.Encoding != "" || !strings.Contains(e.Response.Content.MimeType, "json") {
-		return false
+		return false, nil
 	}
 	v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
-		return false
+		return false, nil
 	}
 	if x.Binding.Result != "" {
 		v = map[string]any{x.Binding.Result: v}
 	}
-	err = x.output.Validate(v)
-	require.NoError(t, err, "%s %s\n%s", e.Request.Method, e.Request.URL, x.OutputSchema)
-	return true
+	if err := x.output.Validate(v); err != nil {
+		return true, fmt.Errorf("%s %s: %w", e.Request.Method, e.Request.URL, err)
+	}
+	return true, nil
 }
 
 func BenchmarkCompile(b *testing.B) {
