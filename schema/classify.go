@@ -274,10 +274,15 @@ func keyClass(key string) (class string, data bool) {
 	}
 	class = Classify(key)
 	switch class {
-	case ClassInt, ClassDecimal, ClassDate, ClassDateTime, ClassTime, ClassIPv4, ClassIPv6, ClassURI, ClassEmpty, ClassText:
+	case ClassInt, ClassDecimal, ClassSemver, ClassDate, ClassDateTime, ClassTime, ClassIPv4, ClassIPv6, ClassURI, ClassEmpty, ClassText:
 		return class, class != ClassText || digits(key) >= 4
 	case ClassPrefixed:
 		return class, digits(key) >= 2 && len(key) >= 12
+	case ClassPunct:
+		// A path or a scoped name: /users/ada, @scope/name.
+		if key[0] == '/' || key[0] == '@' && strings.IndexByte(key, '/') > 0 {
+			return class, true
+		}
 	}
 	return class, IsID(class) || digits(key) >= 6
 }

@@ -32,11 +32,11 @@ func TestClassify(t *testing.T) {
 }
 
 func TestKeysThatAreData(t *testing.T) {
-	for _, key := range []string{"17", "2026-01-31", "alice@example.com", "6f1d8a0e-2d0c-4a53-9d3a-0b5f0b7c1a11", "cus_9xK2aabbcc11", "4111-1111-1111-1111", "https://example.com/x", "aB3dE5fG7hJ9kL1mN3pQ", "", "call 555 1234"} {
+	for _, key := range []string{"17", "2026-01-31", "alice@example.com", "6f1d8a0e-2d0c-4a53-9d3a-0b5f0b7c1a11", "cus_9xK2aabbcc11", "4111-1111-1111-1111", "https://example.com/x", "aB3dE5fG7hJ9kL1mN3pQ", "", "call 555 1234", "1.0.0", "2.0.0-rc.1", "@scope/name", "/users/ada"} {
 		_, data := keyClass(key)
 		require.True(t, data, key)
 	}
-	for _, key := range []string{"id", "sha256", "address_line_1", "oauth2", "Content-Type", "$ref", "@type", "app.kubernetes.io/name", "first name", "x509", "h264", "v1", "last_30_days", "internationalizationSettings", "md5_checksum"} {
+	for _, key := range []string{"id", "sha256", "address_line_1", "oauth2", "Content-Type", "$ref", "@type", "app.kubernetes.io/name", "first name", "x509", "h264", "v1", "last_30_days", "internationalizationSettings", "md5_checksum", "application/json", "@context"} {
 		_, data := keyClass(key)
 		require.False(t, data, key)
 	}
