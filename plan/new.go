@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -162,10 +163,23 @@ func toolDocument(t surface.Tool) (json.RawMessage, string, error) {
 	return doc, digest, nil
 }
 
-// sameTool reports whether two definitions are the same bytes, evidence aside.
+// sameTool reports whether two definitions are the same, evidence and
+// whitespace in schemas aside. False means only that nobody can tell so
+// cheaply.
 func sameTool(a, b surface.Tool) bool {
 	a.Evidence, b.Evidence = nil, nil
+	if sameDocument(a.InputSchema, b.InputSchema) && sameDocument(a.OutputSchema, b.OutputSchema) {
+		a.InputSchema, a.OutputSchema = b.InputSchema, b.OutputSchema
+	}
 	return reflect.DeepEqual(a, b)
+}
+
+func sameDocument(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	var x, y bytes.Buffer
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }
 
 func (b *builder) policy() error {

@@ -273,3 +273,38 @@ func TestCompactLen(t *testing.T) {
 		require.Equal(t, b.Len(), compactLen(json.RawMessage(doc)))
 	}
 }
+
+// FuzzDecode: no panic, and what is read is written back byte for byte.
+func FuzzDecode(f *testing.F) {
+	for _, p := range []*Plan{planned(f, shop(getOrder()), shop(listOrders())), planned(f, shop(getOrder()), shop(getOrder()))} {
+		doc, err := p.Encode()
+		require.NoError(f, err)
+		f.Add(doc)
+		f.Add(bytes.Replace(doc, []byte("update"), []byte("delete"), 1))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		p, err := Decode(doc)
+		if err != nil {
+			return
+		}
+		again, err := p.Encode()
+		require.NoError(t, err)
+		want, err := canonical.Transform(doc)
+		require.NoError(t, err)
+		require.Equal(t, string(want)+"\n", string(again))
+		require.NotContains(t, Text(p, TextOptions{Proposals: true}), "\x1b")
+	})
+}
+
+// The state's schemas are indented, the compiler's are not.
+func TestWhitespaceIsNoChange(t *testing.T) {
+	indented := getOrder()
+	var b bytes.Buffer
+	require.NoError(t, json.Indent(&b, indented.InputSchema, "", "  "))
+	indented.InputSchema = b.Bytes()
+	require.True(t, sameTool(getOrder(), indented))
+	require.False(t, planned(t, shop(indented), shop(getOrder())).HasChanges())
+	other := getOrder()
+	other.InputSchema = json.RawMessage(strings.ReplaceAll(string(other.InputSchema), "What to", "What  to"))
+	require.False(t, sameTool(getOrder(), other))
+}
