@@ -105,6 +105,9 @@ func (b *builder) fresh(byName map[string]*approvedTool, t surface.Tool) error {
 		if err != nil {
 			return err
 		}
+		r := &reasons{list: c.Reasons}
+		b.rejections(r, c.Identity)
+		c.Reasons = r.sorted()
 		b.add(c)
 		return b.measure(&a.tool, nil)
 	}
@@ -151,6 +154,7 @@ func (b *builder) created(t surface.Tool) error {
 // history says what became of the tool's identity and name before. It reports
 // true where the tool was rejected under this name and nobody asks again.
 func (b *builder) history(r *reasons, c *Change, t surface.Tool) (settled bool) {
+	b.rejections(r, c.Identity)
 	for name, block := range b.State.Lock.Tools {
 		same := block.Identity == c.Identity
 		switch {
@@ -158,7 +162,6 @@ func (b *builder) history(r *reasons, c *Change, t surface.Tool) (settled bool) 
 			if name == t.Name && !slices.Contains(b.Reconsider, name) {
 				settled = true
 			}
-			r.block("tool.was_rejected", "was rejected as %s by %s: %s", quote(name), quote(block.Approval.By.Login), orNone(block.Approval.Reason))
 		case block.Status == surface.Removed && same:
 			r.review("tool.readded", "was approved as %s before and removed; approvals of that time do not count", quote(name))
 		case block.Status == surface.Approved && same:
@@ -175,6 +178,15 @@ func (b *builder) history(r *reasons, c *Change, t surface.Tool) (settled bool) 
 		}
 	}
 	return settled
+}
+
+// rejections says under which names the operation was rejected.
+func (b *builder) rejections(r *reasons, identity string) {
+	for name, block := range b.State.Lock.Tools {
+		if block.Status == surface.Rejected && block.Identity == identity {
+			r.block("tool.was_rejected", "was rejected as %s by %s: %s", quote(name), quote(block.Approval.By.Login), orNone(block.Approval.Reason))
+		}
+	}
 }
 
 // gone plans the removal of approved tools that nothing in the desired

@@ -177,6 +177,18 @@ func TestHistory(t *testing.T) {
 		require.Equal(t, Block, class(p.Changes[0], "tool.was_rejected"))
 		require.Contains(t, Text(p, TextOptions{}), `was rejected as "create_refund" by "bob": "too risky"`)
 	})
+	t.Run("rejected operation under an approved name", func(t *testing.T) {
+		old := createRefund()
+		old.Name, old.Binding.Path = "refund_order", "/v1/old"
+		state := approved(t, shop(old))
+		tombstone(state, refund, surface.Rejected)
+		now := refund
+		now.Name = "refund_order"
+		p := mustPlan(t, Params{State: state, Result: &compiler.Result{Surface: shop(now)}})
+		require.Equal(t, Replace, p.Changes[0].Action())
+		require.Equal(t, Block, class(p.Changes[0], "tool.was_rejected"))
+		require.Equal(t, 2, p.Changes[0].RequiredApprovals)
+	})
 	t.Run("removed and back again", func(t *testing.T) {
 		p := plans(t, surface.Removed, refund)
 		require.Equal(t, Create, p.Changes[0].Action())
