@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha1"
+	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -183,14 +186,20 @@ func publish(t *testing.T, base, pkg, version string) string {
 	var account struct{ Token string }
 	require.NoError(t, json.Unmarshal(send("", "/-/user/org.couchdb.user:"+user,
 		map[string]any{"name": user, "password": "correct-horse-battery"}), &account))
-	file := pkg + "-" + version + ".tgz"
+	file, tarball := pkg+"-"+version+".tgz", []byte("empty")
+	sha1sum, sha512sum := sha1.Sum(tarball), sha512.Sum512(tarball)
 	send(account.Token, "/"+pkg, map[string]any{
-		"_id": pkg, "name": pkg, "dist-tags": map[string]string{"latest": version},
+		"_id": pkg, "name": pkg, "description": "For tea", "dist-tags": map[string]string{"latest": version},
 		"versions": map[string]any{version: map[string]any{
-			"name": pkg, "version": version, "dist": map[string]string{"tarball": base + "/" + pkg + "/-/" + file},
+			"name": pkg, "version": version, "description": "For tea",
+			"dist": map[string]string{
+				"tarball":   base + "/" + pkg + "/-/" + file,
+				"shasum":    hex.EncodeToString(sha1sum[:]),
+				"integrity": "sha512-" + base64.StdEncoding.EncodeToString(sha512sum[:]),
+			},
 		}},
 		"_attachments": map[string]any{file: map[string]any{
-			"content_type": "application/octet-stream", "data": base64.StdEncoding.EncodeToString([]byte("empty")), "length": 5,
+			"content_type": "application/octet-stream", "data": base64.StdEncoding.EncodeToString(tarball), "length": len(tarball),
 		}},
 	})
 	return account.Token
