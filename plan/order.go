@@ -74,6 +74,13 @@ func (c Change) Rank() int {
 	return best
 }
 
+// Escalates reports whether c, for a reason that blocks, gives new power,
+// reaches something else or changes credentials: a change that calls for the
+// approvers of the high tier whatever the tool's own risk.
+func (c Change) Escalates() bool {
+	return slices.ContainsFunc(c.Reasons, func(r Reason) bool { return r.Class == Block && rank(r.Code) <= rankAuth })
+}
+
 // Class is the most severe class of c's reasons.
 func (c Change) Class() Class {
 	class := Info
