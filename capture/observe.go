@@ -206,8 +206,7 @@ func (in *importer) stream(path string, r io.Reader, size int64, files bodyFiles
 		if in.failed() {
 			return errStopped
 		}
-		in.pending.Add(1)
-		in.jobs <- job{data: data, path: path, index: index, offset: offset, creator: s.creator, files: files}
+		in.submit(job{data: data, path: path, index: index, offset: offset, creator: s.creator, files: files})
 		in.done.Exchanges++
 		in.done.Bytes = base + s.offset()
 		if in.opt.Progress != nil && in.done.Exchanges%256 == 0 {
@@ -219,6 +218,22 @@ func (in *importer) stream(path string, r io.Reader, size int64, files bodyFiles
 	in.over += s.over
 	in.done.Bytes = base + s.offset()
 	return streamFailure(path, s, err)
+}
+
+// largeEntry is how many bytes make an entry that is decoded alone, so that
+// memory holds one of its kind.
+const largeEntry = 4 << 20
+
+func (in *importer) submit(j job) {
+	large := len(j.data) > largeEntry
+	if large {
+		in.pending.Wait()
+	}
+	in.pending.Add(1)
+	in.jobs <- j
+	if large {
+		in.pending.Wait()
+	}
 }
 
 // errStopped ends the reading after a worker met an error.

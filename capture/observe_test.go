@@ -229,6 +229,27 @@ func TestLimits(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+func TestLargeEntries(t *testing.T) {
+	big := `{"a":"` + strings.Repeat("x", largeEntry) + `"}`
+	var entries []string
+	for i := range 6 {
+		body := big
+		if i%2 == 0 {
+			body = `{"a":"x"}`
+		}
+		entries = append(entries, entry("GET", "https://h/a", 200, "application/json", body))
+	}
+	c, report := observe(t, "h", write(t, "in.har", har(entries...)))
+	require.Equal(t, 6, one(t, c, "GET", "/a").Response.Objects.Count)
+	require.Equal(t, 6, report.Bodies.Present)
+
+	path := write(t, "in.har", har(append(entries, entry("GET", "https://h/b", 200, "text/plain", strings.Repeat("y", 12<<20)))...))
+	_, report, err := Observe(t.Context(), []string{path}, Options{Name: "x", Hosts: []string{"h"}, MaxBody: 1 << 20})
+	require.NoError(t, err)
+	require.Equal(t, []Dropped{{"entry larger than the limit", 1}}, report.Dropped)
+	require.Equal(t, []Dropped{{"larger than the limit for bodies", 3}}, report.Lost)
+}
+
 func TestArchivesThatAreRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		members map[string]string
