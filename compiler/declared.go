@@ -81,8 +81,7 @@ func (in *inputs) declare(d *capture.Declaration, credentials map[string]bool) {
 		case p.In != surface.InQuery && p.In != surface.InHeader, credentials[p.Name], secretParameter(p.Name):
 			continue
 		}
-		a := in.at(p.In, p.Name)
-		a.fromDeclaration(p)
+		in.at(p.In, p.Name).fromDeclaration(p)
 	}
 	if d.Body == nil || !writable(d.Body.Type) {
 		return
@@ -110,7 +109,7 @@ func (in *inputs) declareBody(b *capture.DeclaredBody) {
 	in.encoding = b.Type
 	properties, _ := doc["properties"].(map[string]any)
 	whole := slices.ContainsFunc(in.arguments, func(a argument) bool { return a.In == surface.InBody && a.Key == "" })
-	composed := doc["allOf"] != nil || doc["oneOf"] != nil || doc["anyOf"] != nil || doc["$defs"] != nil
+	composed := doc["allOf"] != nil || doc["oneOf"] != nil || doc["anyOf"] != nil || doc["$ref"] != nil
 	if len(properties) == 0 || whole || composed {
 		in.arguments = slices.DeleteFunc(in.arguments, func(a argument) bool { return a.In == surface.InBody })
 		a := in.at(surface.InBody, "")
@@ -124,6 +123,9 @@ func (in *inputs) declareBody(b *capture.DeclaredBody) {
 		if !ok || sub["readOnly"] == true {
 			continue
 		}
+		if defs := doc["$defs"]; defs != nil && refers(sub) {
+			sub["$defs"] = defs
+		}
 		a := in.at(surface.InBody, name)
 		a.schema, a.shape = sub, nil
 		a.required = b.Required && slices.Contains(required, any(name))
@@ -131,4 +133,22 @@ func (in *inputs) declareBody(b *capture.DeclaredBody) {
 			a.description = clip(text, maxArgumentText)
 		}
 	}
+}
+
+// refers reports whether a schema has a reference.
+func refers(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return slices.ContainsFunc(v, refers)
+	case map[string]any:
+		if v["$ref"] != nil {
+			return true
+		}
+		for _, value := range v {
+			if refers(value) {
+				return true
+			}
+		}
+	}
+	return false
 }

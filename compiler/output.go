@@ -3,6 +3,7 @@ package compiler
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/tomallicino/caskmcp/capture"
 	"github.com/tomallicino/caskmcp/schema"
@@ -36,16 +37,16 @@ func outputOf(e *endpoint) (output, error) {
 	}
 	switch {
 	case doc != nil:
-		if !describesObject(doc) {
+		defs, _ := doc["$defs"].(map[string]any)
+		if !describesObject(doc, defs, 0) {
 			out.result = resultKey
-			doc = map[string]any{"type": "object", "properties": map[string]any{resultKey: doc}, "required": []any{resultKey}}
-			liftDefinitions(doc)
+			doc = underResult(doc)
 		}
 	case shape == nil || shape.Total() == 0:
 		return out, nil
 	case shape.Objects == nil || shape.Objects.Count == 0 && shape.Total() > 0:
 		out.result = resultKey
-		doc = map[string]any{"type": "object", "properties": map[string]any{resultKey: shape.Output()}, "required": []any{resultKey}}
+		doc = underResult(shape.Output())
 	case shape.Objects.Count < shape.Total():
 		// Sometimes an object, sometimes not: no schema holds for both.
 		return out, nil
@@ -60,21 +61,31 @@ func outputOf(e *endpoint) (output, error) {
 	return out, err
 }
 
-// describesObject reports whether values of the schema are objects.
-func describesObject(doc map[string]any) bool {
-	if doc["type"] == "object" || doc["type"] == nil && doc["properties"] != nil {
-		doc["type"] = "object"
-		return true
+// underResult is the schema of an object that holds a value of doc.
+func underResult(doc map[string]any) map[string]any {
+	root := map[string]any{"type": "object", "properties": map[string]any{resultKey: doc}, "required": []any{resultKey}}
+	liftDefinitions(root)
+	return root
+}
+
+// describesObject reports whether values of the schema are objects, and says
+// so in it.
+func describesObject(doc, defs map[string]any, depth int) bool {
+	is := doc["type"] == "object" || doc["type"] == nil && doc["properties"] != nil
+	if ref, ok := doc["$ref"].(string); ok && !is && depth < 8 {
+		target, _ := defs[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
+		is = target != nil && describesObject(target, defs, depth+1)
 	}
-	if all, ok := doc["allOf"].([]any); ok && doc["type"] == nil {
-		for _, part := range all {
-			if m, ok := part.(map[string]any); ok && describesObject(m) {
-				doc["type"] = "object"
-				return true
-			}
+	parts, _ := doc["allOf"].([]any)
+	for _, part := range parts {
+		if m, ok := part.(map[string]any); ok && doc["type"] == nil && depth < 8 {
+			is = is || describesObject(m, defs, depth+1)
 		}
 	}
-	return false
+	if is {
+		doc["type"] = "object"
+	}
+	return is
 }
 
 // declaredOutput is the schema of the first declared success with JSON.

@@ -180,6 +180,36 @@ func TestDeclarations(t *testing.T) {
 	require.Equal(t, &surface.Auth{Ref: "token", Kind: "oauth2", Scopes: []string{"a", "orders:read"}}, x.Auth)
 }
 
+// References of declared schemas still lead somewhere when the schema becomes
+// part of a tool's.
+func TestDeclaredReferences(t *testing.T) {
+	tree := `{"type":"object","properties":{"kids":{"type":"array","items":{"$ref":"#/$defs/node"}}}}`
+	other := `{"type":"string"}`
+	d := spec()
+	d.Method = "POST"
+	d.Parameters[1].Schema = json.RawMessage(`{"$ref":"#/$defs/node","$defs":{"node":` + other + `}}`)
+	d.Body = &capture.DeclaredBody{Type: "application/json", Required: true, Schema: json.RawMessage(`{"type":"object","required":["root"],"properties":{"root":{"$ref":"#/$defs/node"}},"$defs":{"node":` + tree + `}}`)}
+	d.Responses[1].Schema = json.RawMessage(`{"type":"array","items":{"$ref":"#/$defs/node"},"$defs":{"node":` + tree + `}}`)
+	c := captured(t, "spec")
+	c.Declarations = []capture.Declaration{d}
+	x := tool(t, compile(t, surface.Prior{}, Options{}, c), "fetch_order")
+	require.Equal(t, "result", x.Binding.Result)
+	in, out := compileSchema(t, "in", x.InputSchema), compileSchema(t, "out", x.OutputSchema)
+	arguments := func(root any) map[string]any {
+		return map[string]any{"order-id": "5", "lang": "en", "expand": "x", "root": root}
+	}
+	require.NoError(t, in.Validate(arguments(map[string]any{"kids": []any{map[string]any{}}})))
+	require.Error(t, in.Validate(arguments(map[string]any{"kids": []any{"x"}})))
+	require.NoError(t, out.Validate(map[string]any{"result": []any{map[string]any{"kids": []any{}}}}))
+	require.Error(t, out.Validate(map[string]any{"result": []any{"x"}}))
+
+	d.Responses[1].Schema = json.RawMessage(`{"$ref":"#/$defs/node","$defs":{"node":` + tree + `}}`)
+	c.Declarations = []capture.Declaration{d}
+	x = tool(t, compile(t, surface.Prior{}, Options{}, c), "fetch_order")
+	require.Empty(t, x.Binding.Result, "the reference leads to an object")
+	require.Error(t, compileSchema(t, "out", x.OutputSchema).Validate(map[string]any{"kids": 5}))
+}
+
 // Texts of a specification reach the agent without what reviewers cannot see,
 // and bounded.
 func TestDeclaredTextsAreVisible(t *testing.T) {
