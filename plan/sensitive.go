@@ -36,9 +36,9 @@ var (
 		"private_key", "secret_key", "access_key", "signing_key", "encryption_key", "ssh_key", "credential", "credentials", "authorization",
 		"jwt", "bearer", "otp", "totp", "mfa_code", "recovery_code", "recovery_codes", "pin", "connection_string", "webhook_secret",
 	}
-	// notSecrets are words beside "token" that make it a place in a list or a
-	// unit of text.
-	notSecrets = []string{"page", "next", "prev", "previous", "continuation", "cursor", "sync", "type", "count", "counts", "limit", "usage", "max", "total", "address", "symbol", "expires"}
+	// notSecrets are words beside "token" or "password" that make it a place in
+	// a list, a unit of text, or a setting.
+	notSecrets = []string{"page", "next", "prev", "previous", "continuation", "cursor", "sync", "type", "count", "counts", "limit", "usage", "max", "total", "address", "symbol", "expires", "expiry", "name", "names", "enabled", "disabled", "disable", "enable", "no", "has", "is", "required", "policy", "length", "strength"}
 )
 
 // classifyField says whether a field name promises personal data or a secret.
