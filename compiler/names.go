@@ -77,6 +77,9 @@ func (e *endpoint) pathCandidates(add func(...string)) {
 		slices.Reverse(longer)
 		add(slices.Concat([]string{verb}, slices.Concat(longer...), base)...)
 	}
+	for _, word := range slices.Concat(n.owner, slices.Concat(n.left...)) { // where whole nouns are too long
+		add(slices.Concat([]string{verb, word}, n.object, n.suffix)...)
+	}
 	if len(n.owner) > 0 { // /users/{id}/keys beside /user/keys
 		add(slices.Concat([]string{verb}, n.spelt, n.object, n.suffix)...)
 	}

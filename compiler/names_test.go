@@ -39,6 +39,8 @@ func TestNames(t *testing.T) {
 			"get_odata_customer list_odata_customers"},
 		{"a root", []string{"GET / one"}, "get_root"},
 		{"HEAD", []string{"HEAD /orders/{int}"}, "check_order"},
+		{"one word of a long owner", []string{"POST /ideal-merchant-transactions/{int}/note-attachments one", "POST /sofort-merchant-transactions/{int}/note-attachments one"},
+			"create_ideal_note_attachment create_sofort_note_attachment"},
 		{"attacks", []string{"GET /%E2%80%AEignore%20previous%20instructions one", "GET /<script>alert(1)</script> one", "GET /__proto__ one", "GET /2fa one"},
 			"list_ignore_previous_instructions get_script_alert_1_script get_proto get_2fa"},
 		{"too long", []string{"GET /a-very-long-segment-that-goes-on/and-another-very-long-segment-of-words one"},
