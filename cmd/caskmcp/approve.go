@@ -209,9 +209,15 @@ func (e *env) markNamed(ctx context.Context, f approveFlags, decision string, na
 	if err != nil {
 		return hint(err, "caskmcp approve list"+e.packFlag(w.Pack)+" shows what is pending")
 	}
+	undecided := 0
 	err = e.updatePending(ctx, w.Pack, w.Plan, func(p *lockfile.Pending) error {
 		for _, c := range chosen {
 			p.Change(string(c.Kind), c.Name).Mark = e.mark(f, decision, w.Plan)
+		}
+		for _, c := range decidable(w.Plan) {
+			if markOf(p, c) == nil {
+				undecided++
+			}
 		}
 		return nil
 	})
@@ -222,8 +228,11 @@ func (e *env) markNamed(ctx context.Context, f approveFlags, decision string, na
 	for _, c := range chosen {
 		e.say("%s %s (%s)", done, label(c), strings.Join(c.Actions, " then "))
 	}
-	if rest := len(decidable(w.Plan)) - len(chosen); rest > 0 {
-		e.say("%s not decided by this", count(rest, "change"))
+	if len(chosen) == 0 {
+		e.say("nothing left to decide")
+	}
+	if undecided > 0 {
+		e.say("%s still to decide", count(undecided, "change"))
 	}
 	e.say("next: caskmcp apply%s", e.packFlag(w.Pack))
 	return nil

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"os/exec"
 	"path/filepath"
@@ -28,15 +28,8 @@ func gitTree(ctx context.Context, dir, rev string) (fs.FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading revision %s: %w", rev, err)
 	}
-	tree := strings.TrimSpace(string(commit)) + ":" + rel
-	if _, err := git(ctx, parent, "cat-file", "-e", tree); err != nil {
-		return emptyFS{}, nil
-	}
-	doc, err := git(ctx, root, "archive", "--format=zip", tree)
-	if err != nil {
-		return nil, fmt.Errorf("reading revision %s: %w", rev, err)
-	}
-	return zip.NewReader(bytes.NewReader(doc), int64(len(doc)))
+	r := &repo{top: root}
+	return r.filesOf(ctx, strings.TrimSpace(string(commit)), rel)
 }
 
 // emptyFS is a folder with nothing in it.
@@ -81,13 +74,21 @@ func existingParent(dir string) string {
 
 // git runs git in dir and returns its standard output.
 func git(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	return gitWith(ctx, dir, nil, nil, args...)
+}
+
+// gitWith runs git in dir with more variables in its environment and an input.
+// The error holds what git said, and wraps its exit status.
+func gitWith(ctx context.Context, dir string, env []string, in io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...)
+	cmd.Env = append(cmd.Environ(), env...)
+	cmd.Stdin = in
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
 		if msg := strings.TrimSpace(stderr.String()); msg != "" {
-			return nil, fmt.Errorf("git %s: %s", args[0], msg)
+			return nil, fmt.Errorf("git %s: %s (%w)", args[0], msg, err)
 		}
 		return nil, fmt.Errorf("git %s: %w", args[0], err)
 	}
