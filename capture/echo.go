@@ -122,6 +122,11 @@ func echoable(v string) bool {
 	if v == "" || len(v) > 64 {
 		return false
 	}
+	// Times and ids that start with a digit, and links, are most of what
+	// bodies hold.
+	if len(v) >= 16 && (v[0] >= '0' && v[0] <= '9' || strings.HasPrefix(v, "http")) {
+		return false
+	}
 	for i := range len(v) {
 		if v[i] <= ' ' {
 			return false
