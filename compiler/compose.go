@@ -122,10 +122,13 @@ func patternOf(v string, c colons) string {
 		return eraseSegment(v)
 	}
 	if i := strings.IndexByte(v, '('); i > 0 && strings.HasSuffix(v, ")") && letters(v[:i]) {
-		if strings.HasPrefix(v[i+1:], "'") && strings.HasSuffix(v, "')") {
+		switch key := v[i+1 : len(v)-1]; {
+		case len(key) > 2 && key[0] == '\'' && key[len(key)-1] == '\'':
 			return v[:i] + "('{}')"
+		case key != "":
+			return v[:i] + "({})"
 		}
-		return v[:i] + "({})"
+		return "{}"
 	}
 	if head, tail, ok := cutLast(v, ":"); ok && !strings.HasPrefix(v, "arn:") && !strings.HasPrefix(v, "urn:") && !isIP(v) && !isDigest(v) && !isDate(v) {
 		switch {

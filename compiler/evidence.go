@@ -198,7 +198,7 @@ func pick(cond bool, yes, no string) string {
 func isPluralName(v string, l wordForm) bool {
 	switch l.form {
 	case formWord, formKebab, formSnake, formCamel, formSlug:
-		return l.word == "" && plural(v)
+		return (l.word == "" || l.word == "word: half known") && plural(v)
 	}
 	return false
 }

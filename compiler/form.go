@@ -60,7 +60,7 @@ func (f form) idLike() bool { return f <= formPrefixed || f == formDate || f == 
 func (f form) weak() bool { return f > formHost && f != formDate && f != formHandle }
 
 var extensions = set(`json xml csv tsv html htm txt pdf png jpg jpeg gif svg zip gz tgz tar yaml yml js css ics rss atom md proto xlsx webp ico map diff patch
-	log sh deb rpm jar whl mp3 mp4 bin toml lock`)
+	log sh go ts py rb rs java sql ini cfg conf deb rpm jar whl mp3 mp4 bin toml lock`)
 
 // text is the segment as it was meant: percent-decoded.
 func text(segment string) string {
@@ -130,7 +130,7 @@ func formOf(segment string) form {
 		return formHandle
 	case composite(v):
 		return formComposite
-	case hostname(v) && routeWord(v) == "":
+	case hostname(v) && (domains[v[strings.LastIndexByte(v, '.')+1:]] || routeWord(v) == ""):
 		return formHost
 	case customMethod(v):
 		return formAction
@@ -338,6 +338,9 @@ func prefixed(v string) bool {
 	t := count(tail)
 	return strings.Trim(head, "abcdefghijklmnopqrstuvwxyz") == "" && t.marks == 0 && t.digits > 0 && len(tail) >= 4
 }
+
+// domains are top-level domains that no route ends in.
+var domains = set("com org net io dev edu gov example")
 
 // hostname recognises a.example.com; a name with a file extension is none.
 func hostname(v string) bool {

@@ -61,13 +61,13 @@ func set(words string) map[string]bool {
 
 // routeWord names what is known of text as a word of routes, "" for nothing.
 func routeWord(text string) string {
+	if stem, ext, ok := cutLast(text, "."); ok && extensions[strings.ToLower(ext)] {
+		text = stem
+	}
+	if head, tail, ok := cutLast(text, ":"); ok && letters(tail) {
+		text = head
+	}
 	w := strings.ToLower(text)
-	if stem, ext, ok := cutLast(w, "."); ok && extensions[ext] {
-		w, text = stem, text[:len(stem)]
-	}
-	if head, tail, ok := cutLast(w, ":"); ok && letters(tail) {
-		w, text = head, text[:len(head)]
-	}
 	if ambiguous[w] {
 		return "word: ambiguous"
 	}
@@ -84,7 +84,7 @@ func routeWord(text string) string {
 	hits, strong := 0, 0
 	for _, p := range parts {
 		u := lexicon()[p]
-		if u.part >= 3 || connective[p] {
+		if u.part >= 2 || connective[p] {
 			hits++
 		}
 		if u.part >= 8 {
@@ -112,7 +112,7 @@ func runTogether(w string) []string {
 	for i := 1; i <= len(w); i++ {
 		from[i] = -1
 		for j := i - 3; j >= 0; j-- {
-			if from[j] >= 0 && lexicon()[w[j:i]].part >= 5 {
+			if from[j] >= 0 && lexicon()[w[j:i]].part >= 4 {
 				from[i] = j
 			}
 		}
