@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -188,6 +189,14 @@ func (e *env) readReality(ctx context.Context, names, hosts []string, seal compi
 			out = append(out, c)
 			continue
 		}
+		if isSpec(path) {
+			c, err := e.readSpec(n, hosts)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, c)
+			continue
+		}
 		recordings = append(recordings, path)
 	}
 	if len(recordings) == 0 {
@@ -224,6 +233,25 @@ func readSealed(path string) (c *capture.Capture, ok bool, err error) {
 	}
 	c, err = capture.Parse(doc)
 	return c, err == nil, err
+}
+
+// isSpec reports whether path is an OpenAPI or Swagger document: YAML always
+// is, JSON when it says so near its beginning.
+func isSpec(path string) bool {
+	switch filepath.Ext(path) {
+	case ".yaml", ".yml":
+		return true
+	case ".json":
+		f, err := os.Open(path)
+		if err != nil {
+			return false // reading it as a recording says why
+		}
+		defer f.Close()
+		head := make([]byte, 4096)
+		n, _ := io.ReadFull(f, head)
+		return bytes.Contains(head[:n], []byte(`"openapi"`)) || bytes.Contains(head[:n], []byte(`"swagger"`))
+	}
+	return false
 }
 
 func (e *env) readSpec(name string, hosts []string) (*capture.Capture, error) {

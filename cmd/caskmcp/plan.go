@@ -12,6 +12,7 @@ import (
 	"github.com/tomallicino/caskmcp/comment"
 	"github.com/tomallicino/caskmcp/internal/files"
 	"github.com/tomallicino/caskmcp/plan"
+	"github.com/tomallicino/caskmcp/toolpack"
 )
 
 type planFlags struct {
@@ -197,11 +198,25 @@ type checkFinding struct {
 	Text string `json:"text"`
 }
 
+func (f checkFinding) String() string {
+	what := f.Kind
+	if f.Name != "" && f.Name != f.Kind {
+		what += " " + f.Name
+	}
+	return fmt.Sprintf("✗ %s: %s (%s)", what, f.Text, f.Code)
+}
+
 func (e *env) runCheck(ctx context.Context, ref, base string, asJSON bool) error {
 	w, err := e.open(ctx, ref, base)
 	if err != nil {
 		return err
 	}
+	repo, err := toolpack.LoadRepository(w.Pack.Root)
+	if err != nil {
+		return err
+	}
+	// Approvals given in a way that the repository does not count are none.
+	w.State.Restrict(repo.Approvals.Accept)
 	findings := checkFindings(w)
 	if asJSON {
 		if err := e.writeJSON(checkResult{OK: len(findings) == 0, Findings: findings}); err != nil {
@@ -209,7 +224,7 @@ func (e *env) runCheck(ctx context.Context, ref, base string, asJSON bool) error
 		}
 	} else {
 		for _, f := range findings {
-			fmt.Fprintln(e.Stdout, printable(strings.TrimSpace(fmt.Sprintf("✗ %s %s: %s (%s)", f.Kind, f.Name, f.Text, f.Code))))
+			fmt.Fprintln(e.Stdout, printable(f.String()))
 		}
 		if len(findings) == 0 {
 			fmt.Fprintf(e.Stdout, "✓ %s: %d tools approved, nothing pending\n", w.Pack.Config.Name, len(w.State.Surface.Tools))

@@ -104,7 +104,7 @@ func (e *env) runRun(ctx context.Context, f serveFlags) error {
 	}
 	if len(state.Findings) > 0 {
 		for _, x := range state.Findings {
-			e.say("✗ %s %s: %s (%s)", x.Kind, x.Name, x.Text, x.Code)
+			e.say("%s", checkFinding{Kind: x.Kind, Name: x.Name, Code: x.Code, Text: x.Text})
 		}
 		return hint(gateError("%s of the state does not verify; nothing is served", count(len(state.Findings), "part")),
 			`restore it from git, or run "caskmcp plan", "caskmcp approve" and "caskmcp apply"`)
