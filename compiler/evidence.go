@@ -125,11 +125,18 @@ func (in *inference) judge(p *place, v string) Decision {
 		d.Evidence = append(d.Evidence, Evidence{fact, w})
 		d.Score = math.Round((d.Score+w)*100) / 100
 	}
-	if source, parameter, ok := p.guide.rule(v); ok {
+	source, parameter, ok := p.guide.rule(v)
+	switch {
+	case ok && (source == "hint" || !parameter):
 		put(source + pick(parameter, ": parameter", ": literal"))
-	} else if isPlaceholder(v) {
+	case isPlaceholder(v):
 		put("placeholder")
-	} else {
+	default:
+		// That other values are parameters here says little about this one:
+		// only whole known templates hold without further evidence.
+		if ok {
+			put("known: parameter")
+		}
 		in.weigh(p, v, put)
 	}
 	d.Parameter = d.Score > 0

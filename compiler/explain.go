@@ -66,6 +66,19 @@ func (l *ledger) decisions() []Decision {
 	return out
 }
 
+// certainLiterals are the paths whose last segment is a literal beyond doubt.
+func (l *ledger) certainLiterals() map[string]bool {
+	out := map[string]bool{}
+	for place, ds := range l.round {
+		for _, d := range ds {
+			if !d.Parameter && !isGiven(d) && (d.Score <= -4*closeCall || reserved[strings.TrimPrefix(d.Path, place)]) {
+				out[d.Path] = true
+			}
+		}
+	}
+	return out
+}
+
 // review marks a close call, with the hint that makes it a parameter for good.
 func review(d Decision, place string) Decision {
 	if math.Abs(d.Score) < closeCall {

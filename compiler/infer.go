@@ -97,10 +97,51 @@ func (in *inference) run(obs []capture.Observation, indexes []int, assigned []st
 	slashes := in.slashes(obs, indexes)
 	for k, i := range indexes {
 		assigned[i] = in.assigned[k] + slashes[obs[i].Method+in.assigned[k]]
-		if t := in.router.match(obs[i].Method, obs[i].Path); t != "" {
+	}
+	in.keepKnown(obs, indexes, assigned)
+}
+
+// keepKnown gives the observations that a known template covers to it. What
+// is certainly a route of its own beside a known parameter, /users/me beside
+// /users/{}, is added and not taken in, as long as that leaves the known
+// template with any traffic.
+func (in *inference) keepKnown(obs []capture.Observation, indexes []int, assigned []string) {
+	literal := in.ledger.certainLiterals()
+	apart := map[string][]int{}
+	covered := map[string]bool{}
+	for k, i := range indexes {
+		t := in.router.match(obs[i].Method, obs[i].Path)
+		switch {
+		case t == "":
+		case standsApart(in.assigned[k], t, literal):
+			apart[obs[i].Method+t] = append(apart[obs[i].Method+t], i)
+		default:
 			assigned[i] = t
+			covered[obs[i].Method+t] = true
 		}
 	}
+	for known, own := range apart {
+		if covered[known] {
+			continue
+		}
+		for _, i := range own {
+			assigned[i] = strings.TrimPrefix(known, obs[i].Method)
+		}
+	}
+}
+
+// standsApart says whether an inferred template has a certain literal where
+// the known one has a parameter.
+func standsApart(inferred, known string, literal map[string]bool) bool {
+	path := ""
+	want := split(known)
+	for i, s := range split(inferred) {
+		path += "/" + s
+		if i < len(want) && want[i] == "{}" && literal[path] {
+			return true
+		}
+	}
+	return false
 }
 
 // slashes says which templates end in a slash: those that were always

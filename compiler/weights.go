@@ -119,7 +119,7 @@ var weights = map[string]float64{
 	"placeholder":      20,
 	"hint: parameter":  20,
 	"hint: literal":    -20,
-	"known: parameter": 20,
+	"known: parameter": 2,
 	"known: literal":   -20,
 }
 
