@@ -51,8 +51,6 @@ var formNames = [...]string{
 	formMarked: "form: route mark", formSymbol: "form: symbol", formHandle: "form: handle", formSlug: "form: slug",
 }
 
-func (f form) weight() float64 { return weights[formNames[f]] }
-
 // idLike forms are ids for anybody; they need no further evidence.
 func (f form) idLike() bool { return f <= formPrefixed || f == formDate || f == formHandle }
 
@@ -71,12 +69,6 @@ func text(segment string) string {
 		return t
 	}
 	return segment
-}
-
-// classes of placeholders, as forms.
-var placeholderForms = map[string]form{
-	"uuid": formID, "ulid": formID, "jwt": formID, "digest": formID, "arn": formID, "email": formAddress, "ipv4": formAddress, "ipv6": formAddress,
-	"hex": formAddress, "int": formNumber, "date": formDate, "date-time": formDate,
 }
 
 // tally counts the kinds of characters of a segment.

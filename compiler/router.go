@@ -13,8 +13,6 @@ type Template struct {
 	Path                 string
 }
 
-func (t Template) origin() origin { return origin{t.Scheme, t.Host, t.Port} }
-
 // at says whether the template may hold for requests to o.
 func (t Template) at(o origin) bool {
 	return (t.Scheme == "" || t.Scheme == o.scheme) && (t.Host == "" || t.Host == o.host) && (t.Port == 0 || t.Port == o.port)

@@ -1,7 +1,6 @@
 package compiler
 
 import (
-	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -280,5 +279,3 @@ func common(a, b []string) int {
 	}
 	return n
 }
-
-func (o origin) String() string { return fmt.Sprintf("%s://%s:%d", o.scheme, o.host, o.port) }

@@ -1,0 +1,237 @@
+package compiler
+
+import (
+	"strings"
+)
+
+// weighRoutes compares what follows v with what follows its rivals.
+func (in *inference) weighRoutes(p *place, v string, n *node, put func(string)) {
+	mine := in.below(n)
+	if len(p.rivals) < 2 {
+		return
+	}
+	if len(mine.literal) == 0 {
+		switch {
+		case p.shares(v, mine.later):
+			put("routes: alike")
+		case len(n.kids) > 0 && p.shares(v, mine.all):
+			put("routes: parameters alike")
+		}
+		return
+	}
+	best, marks := 0.0, false
+	shared := map[string]int{}
+	for _, l := range mine.literal {
+		for _, r := range p.routes[l] {
+			if r != v {
+				shared[r]++
+				marks = marks || isMark(l)
+			}
+		}
+	}
+	for r, k := range shared {
+		best = max(best, float64(k)/float64(min(len(mine.literal), len(in.below(p.node.kids[r]).literal))))
+	}
+	switch {
+	case marks:
+		put("routes: marks shared")
+	case best >= 0.99:
+		put("routes: all shared")
+	case best >= 0.5:
+		put("routes: half shared")
+	case best >= 0.2:
+		put("routes: some shared")
+	default:
+		put("routes: none shared")
+	}
+}
+
+// leadsToMark says whether a marked route follows a node: what stands before
+// one is a name.
+func leadsToMark(n *node) bool {
+	for k := range n.kids {
+		if k == "-" || marked(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// isMark says whether a route starts with what APIs that have names there set
+// their own routes apart with: "/_search", "/-/".
+func isMark(route string) bool {
+	path := route[strings.LastIndexByte(route, '\t')+2:]
+	first, _, _ := strings.Cut(path, "/")
+	return first == "-" || marked(first)
+}
+
+// shares says whether a rival of v has one of these routes.
+func (p *place) shares(v string, routes []string) bool {
+	for _, l := range routes {
+		for _, r := range p.routes[l] {
+			if r != v {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// weighResponses compares the object keys of v's responses with those of its
+// rivals' responses to the same method.
+func (in *inference) weighResponses(p *place, v string, n *node, put func(string)) {
+	best, compared := 0.0, false
+	for m, o := range n.ops {
+		if len(o.keys) < 3 {
+			continue
+		}
+		for _, r := range p.rivals {
+			other := p.node.kids[r].ops[m]
+			if r == v || other == nil || len(other.keys) < 3 {
+				continue
+			}
+			compared = true
+			best = max(best, jaccard(o.keys, other.keys))
+		}
+	}
+	switch {
+	case !compared:
+	case best >= 0.6:
+		put("response: same keys")
+	case best >= 0.35:
+		put("response: similar keys")
+	default:
+		put("response: different keys")
+	}
+}
+
+func jaccard(a, b map[string]bool) float64 {
+	n := 0
+	for k := range a {
+		if b[k] {
+			n++
+		}
+	}
+	return float64(n) / float64(len(a)+len(b)-n)
+}
+
+// weighEcho asks whether responses held the value.
+func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func(string)) {
+	parent := p.parent()
+	collection := plural(parent) && !containers[strings.ToLower(parent)]
+	everyday := l.common() && !collection && !leadsToMark(n)
+	switch {
+	case n.seen.own > 0 && everyday:
+		put("echo: own, route word")
+	case n.seen.own > 0:
+		put("echo: own, " + pick(idKeys(n.seen.keys), "id key", "other key") + pick(l.word == "", ", no route word", ""))
+	case n.seen.id:
+		put("echo: id key" + pick(l.common(), ", route word", ""))
+	case n.seen.any:
+		put("echo: other key")
+	}
+	if n.seen.own > 0 || n.seen.id {
+		return
+	}
+	kin := in.echoedKin(p, v, n)
+	switch {
+	case kin:
+		put("echo: siblings with its routes")
+	case n.seen.chances == 0:
+		put("echo: never, none possible" + pick(isParameter(parent), ", under a parameter", ""))
+	case isParameter(parent):
+		put("echo: never, under a parameter")
+	default:
+		put("echo: never")
+	}
+	if n.seen.parents >= 2 && isParameter(parent) {
+		put("recurs: under " + pick(n.seen.parents >= 4, "many parameters", "some parameters"))
+	}
+	if len(p.rivals) <= 1 && n.hits >= 6 && n.ops["DELETE"] == nil {
+		put("constant: " + pick(n.hits >= 16, "very often", "often"))
+	}
+}
+
+var idKeyWords = set("id ids uuid uid guid key slug login name username user number sha code sku ref handle tag email domain host branch namespace owner repo team tenant org account label symbol")
+
+// idKeys says whether a value was found under a key that names ids.
+func idKeys(keys map[string]int) bool {
+	for k := range keys {
+		if w := wordParts(k); len(w) > 0 && idKeyWords[w[len(w)-1]] {
+			return true
+		}
+	}
+	return len(keys) == 0
+}
+
+// weighCompany looks at the values that v stands among.
+func (in *inference) weighCompany(p *place, v string, put func(string)) {
+	ids, echoed, names := 0, 0, 0
+	for _, r := range p.rivals {
+		if r == v {
+			continue
+		}
+		n := p.node.kids[r]
+		switch {
+		case n.seen.own > 0 || n.seen.id:
+			echoed++
+		case isPlaceholder(r):
+			names++
+		case !in.look(r).form.weak():
+			ids++
+		default:
+			names++
+		}
+	}
+	switch {
+	case ids+echoed+names == 0:
+	case echoed*2 >= ids+echoed+names:
+		put("company: echoed")
+	case ids > names:
+		put("company: ids")
+	default:
+		put("company: names")
+	}
+}
+
+// weighMethods asks what is done to the resource itself.
+func (in *inference) weighMethods(p *place, v string, n *node, put func(string)) {
+	posts, changes, other := 0, 0, 0
+	for m := range n.ops {
+		switch m {
+		case "PUT", "PATCH", "DELETE":
+			changes++
+		case "POST":
+			posts++
+		default:
+			other++
+		}
+	}
+	switch {
+	case changes > 0:
+		verb := "method: " + pick(n.ops["DELETE"] != nil, "deletes it", "changes it")
+		switch parent := p.parent(); {
+		case isParameter(parent):
+			put(verb + ", under a parameter")
+		case plural(parent):
+			put(verb + ", in a collection")
+		default:
+			put(verb)
+		}
+	case in.look(v).form == formAction:
+	case posts > 0 && other == 0 && len(n.kids) == 0:
+		put("method: only posts")
+	}
+}
+
+// echoedKin finds a rival whose value was echoed and that has a route of v's.
+func (in *inference) echoedKin(p *place, v string, n *node) bool {
+	for _, l := range in.below(n).literal {
+		for _, r := range p.routes[l] {
+			if s := p.node.kids[r].seen; r != v && (s.own > 0 || s.id) {
+				return true
+			}
+		}
+	}
+	return false
+}
