@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,7 +90,7 @@ func (e *env) captureImport(ctx context.Context, f importFlags, args []string) e
 	if err != nil {
 		return fmt.Errorf("importing: %w", err)
 	}
-	return e.writeCapture(ctx, c, f.name, f.dryRun, func(path string, reviews []compiler.Decision) error {
+	return e.writeCapture(c, f.name, f.dryRun, func(path string, reviews []compiler.Decision) error {
 		if f.json {
 			return e.writeJSON(importResult{Capture: path, Report: report, Reviews: reviews})
 		}
@@ -107,12 +108,12 @@ type importResult struct {
 
 // writeCapture seals c with what is known of its toolpack, refuses it when a
 // secret is left in it, and writes it into the repository.
-func (e *env) writeCapture(ctx context.Context, c *capture.Capture, name string, dryRun bool, done func(string, []compiler.Decision) error) error {
+func (e *env) writeCapture(c *capture.Capture, name string, dryRun bool, done func(string, []compiler.Decision) error) error {
 	root, err := toolpack.FindRoot(e.Dir)
 	if err != nil {
 		return err
 	}
-	prior, hints, err := e.known(ctx, root, name)
+	prior, hints, err := e.known(root, name)
 	if err != nil {
 		return err
 	}
@@ -164,12 +165,11 @@ func (e *env) storeCapture(root, path string, doc []byte) error {
 }
 
 // known is what the toolpack called name already says about path templates.
-func (e *env) known(ctx context.Context, root, name string) (surface.Prior, []string, error) {
-	dir := toolpack.DirOf(root, name)
-	if _, err := os.Stat(filepath.Join(dir, toolpack.FileName)); err != nil {
+func (e *env) known(root, name string) (surface.Prior, []string, error) {
+	pack, err := toolpack.Load(toolpack.DirOf(root, name))
+	if errors.Is(err, fs.ErrNotExist) {
 		return surface.Prior{}, nil, nil
 	}
-	pack, err := toolpack.Load(dir)
 	if err != nil {
 		return surface.Prior{}, nil, err
 	}

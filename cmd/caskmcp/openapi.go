@@ -27,7 +27,7 @@ func newOpenAPI(e *env) *cobra.Command {
 			`caskmcp openapi spec.json -a https://api.example.com --name shop`,
 		),
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			doc, err := readBounded(e.abs(args[0]), maxSpec)
 			if err != nil {
 				return fmt.Errorf("importing specification: %w", err)
@@ -47,7 +47,7 @@ func newOpenAPI(e *env) *cobra.Command {
 			if !asJSON {
 				e.saySkipped(len(cpt.Declarations), skipped)
 			}
-			return e.writeCapture(c.Context(), cpt, cpt.Name, dryRun, func(path string, _ []compiler.Decision) error {
+			return e.writeCapture(cpt, cpt.Name, dryRun, func(path string, _ []compiler.Decision) error {
 				if !asJSON {
 					return nil
 				}
