@@ -40,7 +40,7 @@ var lexicon = sync.OnceValue(func() map[string]wordUse {
 // ambiguous words are routes in some APIs and names of things in many:
 // branches, environments, namespaces, projects.
 var ambiguous = set(`default preview dev develop test main master trunk production prod staging stage qa public private
-	global local system internal platform web core data docs live home shared common general backend frontend server client app demo example sample latest stable next
+	global local system internal platform web core data docs live home shared common general backend frontend server client app demo example sample stable next
 	beta alpha rc canary nightly edge`)
 
 // reserved words are never taken for a name because their sub-routes look
