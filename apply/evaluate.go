@@ -40,6 +40,8 @@ type evaluation struct {
 	seen   map[string]Seen
 	rules  Rules
 	latest []Review
+	// since is the time after which approvals count.
+	since time.Time
 }
 
 // latest returns the newest review of each person that says yes or no, oldest
@@ -111,16 +113,17 @@ func (e *evaluation) required(c plan.Change) int {
 // before and after, and at least high where c gives new power, reaches another
 // host or changes credentials in a way that blocks.
 func Tier(c plan.Change) surface.Risk {
-	tier := c.Risk.After
-	if tier == "" || c.Risk.Before.Rank() > tier.Rank() {
-		tier = c.Risk.Before
+	tier := surface.Risk("")
+	for _, r := range []surface.Risk{c.Risk.Before, c.Risk.After} {
+		switch {
+		case r == "":
+		case r.Rank() < 0:
+			return surface.Critical
+		case r.Rank() > tier.Rank():
+			tier = r
+		}
 	}
-	switch {
-	case tier == "":
-		tier = surface.Low
-	case tier.Rank() < 0:
-		return surface.Critical
-	}
+	tier = cmp.Or(tier, surface.Low)
 	if c.Escalates() && tier.Rank() < surface.High.Rank() {
 		tier = surface.High
 	}
@@ -179,16 +182,23 @@ func listed(p Person, approvers []string) bool {
 
 // refuses says why a person's approval does not count; "" if it does.
 func (e *evaluation) refuses(p Person, approvers []string) string {
-	if why := notAsked(p, approvers); why != "" {
+	why := notAsked(p, approvers)
+	switch {
+	case why != "":
 		return why
-	}
-	if same(p, e.pull.Author) {
+	case !e.rules.acceptReviews():
+		return "is a review, and approvals.accept in caskmcp.yaml has none"
+	case same(p, e.pull.Author):
 		return "opened this pull request"
-	}
-	if slices.ContainsFunc(e.pull.Contributors, func(c Person) bool { return same(p, c) }) {
+	case slices.ContainsFunc(e.pull.Contributors, func(c Person) bool { return same(p, c) }):
 		return "has commits in this pull request"
 	}
 	return ""
+}
+
+// acceptReviews reports whether decisions in pull requests count at all.
+func (r Rules) acceptReviews() bool {
+	return len(r.Accept) == 0 || slices.Contains(r.Accept, lockfile.ViaReview)
 }
 
 // saw says why somebody who looked at that commit at that time did not see
@@ -200,17 +210,38 @@ func (e *evaluation) saw(commit string, at time.Time, x ChangeApproval) string {
 		return "was given for a commit that has no plan"
 	case !at.After(s.PlannedAt):
 		return "was given before the plan was there"
-	case s.Digests[x.ChangeKey] == "" || s.Digests[x.ChangeKey] != x.Digest:
+	case !at.After(e.since):
+		return "was given before the last decision about it"
+	case !s.has(x):
 		return "was given for other definitions"
 	}
 	return ""
+}
+
+// has reports whether the digest of x was shown for it.
+func (s Seen) has(x ChangeApproval) bool {
+	for _, action := range []string{Create, Update, Delete, Replace} {
+		k := ChangeKey{Kind: x.Kind, Name: x.Name, Action: action}
+		if equivalent(action, x.Action) && x.Digest != "" && s.Digests[k] == x.Digest {
+			return true
+		}
+	}
+	return false
+}
+
+// equivalent reports whether two actions that end in the same bytes are the
+// same decision: whether something is new or changed depends on what else has
+// been applied meanwhile.
+func equivalent(a, b string) bool {
+	fresh := []string{Create, Update}
+	return a == b || slices.Contains(fresh, a) && slices.Contains(fresh, b)
 }
 
 // merge is the merge as an approval of the plan at the merged head, where the
 // rules allow it.
 func (e *evaluation) merge(x ChangeApproval) (Approver, bool) {
 	m := e.pull.MergedBy
-	if !e.rules.AllowSelf || m == nil || notAsked(*m, x.Approvers) != "" || e.saw(e.pull.Head, e.pull.MergedAt, x) != "" {
+	if !e.rules.AllowSelf || !e.rules.acceptReviews() || m == nil || notAsked(*m, x.Approvers) != "" || e.saw(e.pull.Head, e.pull.MergedAt, x) != "" {
 		return Approver{}, false
 	}
 	if slices.ContainsFunc(x.By, func(by Approver) bool { return same(by.Person, *m) }) {
@@ -224,7 +255,7 @@ func (e *evaluation) merge(x ChangeApproval) (Approver, bool) {
 // onMerge reports whether a merge by somebody who has not approved yet would
 // complete the approval.
 func (e *evaluation) onMerge(x ChangeApproval) bool {
-	if !e.rules.AllowSelf || e.pull.MergedBy != nil || len(x.BlockedBy) > 0 || len(x.By)+1 < x.Required {
+	if !e.rules.AllowSelf || !e.rules.acceptReviews() || e.pull.MergedBy != nil || len(x.BlockedBy) > 0 || len(x.By)+1 < x.Required {
 		return false
 	}
 	if len(x.Approvers) == 0 {

@@ -1,0 +1,192 @@
+package apply
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tomallicino/caskmcp/lockfile"
+	"github.com/tomallicino/caskmcp/plan"
+)
+
+// Landing is a merged pull request with what it takes to judge it again.
+type Landing struct {
+	Pull    Pull
+	Reviews []Review
+	// Seen is recomputed for the commit of each review, from the merge of
+	// Pull.FirstParent and that commit. The entry of Pull.Head has the time of
+	// its plan status; its digests are taken from Plan.
+	Seen map[string]Seen
+	// Rules are those of Pull.FirstParent.
+	Rules Rules
+	// Plan is what the merge proposed, recomputed: the configuration at
+	// Pull.Merge against the state at Pull.FirstParent. A pull request has no
+	// say in anything else.
+	Plan *plan.Plan
+}
+
+// Settlement is what the merged pull requests approve of a plan.
+type Settlement struct {
+	// Decisions are for Apply, in the plan's order.
+	Decisions []Decision
+	// LeftOver are the changes that stay unapproved, in the plan's order.
+	LeftOver []LeftOver
+}
+
+// LeftOver is a change that no merged pull request approves.
+type LeftOver struct {
+	ChangeKey
+	Digest string `json:"digest"`
+	// Pull is the last pull request that proposed the change, 0 for none.
+	Pull int `json:"pull,omitempty"`
+	// Why says what it takes.
+	Why string `json:"why"`
+}
+
+// Settle decides which changes of p, the plan of the pushed branch against
+// state, its merged pull requests approve. History has the commits of the
+// branch along first parents, oldest first. Landings that are not part of it
+// count for nothing. For each change the last pull request that proposed it and
+// approves or blocks it has its word.
+//
+// What was decided before is not taken back by older reviews: about an object
+// that has a block in the state, only pull requests count that were merged
+// after the one the block comes from. If the block names none that is in the
+// history, only reviews count that are younger than its decision.
+func Settle(p *plan.Plan, state *lockfile.State, history []string, landings []Landing) *Settlement {
+	s := settler{state: state, place: places(history)}
+	s.landings = slices.DeleteFunc(slices.Clone(landings), func(l Landing) bool {
+		_, landed := s.place[l.Pull.Merge]
+		return !landed || l.Pull.Merge == "" || l.Plan == nil
+	})
+	slices.SortStableFunc(s.landings, func(a, b Landing) int { return s.place[a.Pull.Merge] - s.place[b.Pull.Merge] })
+	out := &Settlement{Decisions: []Decision{}, LeftOver: []LeftOver{}}
+	for _, c := range p.Changes {
+		if c.Kind == plan.StateKind {
+			continue
+		}
+		if d, left := s.settle(c); d != nil {
+			out.Decisions = append(out.Decisions, *d)
+		} else {
+			out.LeftOver = append(out.LeftOver, left)
+		}
+	}
+	return out
+}
+
+type settler struct {
+	state    *lockfile.State
+	place    map[string]int // of a commit in the history
+	landings []Landing      // oldest first
+}
+
+func places(history []string) map[string]int {
+	m := make(map[string]int, len(history))
+	for i, commit := range history {
+		m[commit] = i
+	}
+	return m
+}
+
+// settle returns the decision about c, or what it lacks.
+func (s *settler) settle(c plan.Change) (*Decision, LeftOver) {
+	left := LeftOver{ChangeKey: KeyOf(c), Digest: DigestOf(c), Why: "no merged pull request proposes it"}
+	after, since := s.floor(c)
+	var decision *Decision
+	for _, l := range s.landings {
+		if s.place[l.Pull.Merge] <= after {
+			continue
+		}
+		x, ok := l.judge(c, since)
+		if !ok {
+			continue
+		}
+		left.Pull = l.Pull.Number
+		switch {
+		case len(x.BlockedBy) > 0:
+			decision, left.Why = nil, x.Missing
+		case x.Approved:
+			d := x.decision(l.Pull, l.Plan.PlanDigest)
+			decision = &d
+		default:
+			left.Why = x.Missing
+		}
+	}
+	return decision, left
+}
+
+// floor is the place in the history after which pull requests count for c. If
+// a block that c is about cannot be placed, since is the time after which
+// reviews count.
+func (s *settler) floor(c plan.Change) (after int, since time.Time) {
+	after = -1
+	for _, b := range blocksOf(s.state, c) {
+		if at, ok := s.place[b.Approval.Merge]; ok && b.Approval.Merge != "" {
+			after = max(after, at)
+		} else if t, err := time.Parse(time.RFC3339, b.Approval.At); err == nil && t.After(since) {
+			since = t
+		}
+	}
+	return after, since
+}
+
+// blocksOf are the blocks of the state that c is about: those of its name and,
+// for a tool, of its operation.
+func blocksOf(s *lockfile.State, c plan.Change) []*lockfile.Block {
+	var out []*lockfile.Block
+	switch c.Kind {
+	case plan.PolicyKind:
+		out = append(out, s.Lock.Policy)
+	case plan.ServerKind:
+		out = append(out, s.Lock.Server)
+	case plan.ToolsetKind:
+		if b := s.Lock.Toolsets[c.Name]; b != nil {
+			out = append(out, &b.Block)
+		}
+	case plan.ToolKind:
+		for name, b := range s.Lock.Tools {
+			if name == c.Name || b.Identity == c.Identity || lockfile.Fold(name) == lockfile.Fold(c.Name) {
+				out = append(out, &b.Block)
+			}
+		}
+	}
+	return slices.DeleteFunc(out, func(b *lockfile.Block) bool { return b == nil })
+}
+
+// judge says how far the landing approves c; false if it did not propose it.
+// Both what the merge asked for and what the branch asks for now must be
+// approved: the same bytes may be a bigger step from one of the two.
+func (l Landing) judge(c plan.Change, since time.Time) (ChangeApproval, bool) {
+	proposed, ok := l.proposed(c)
+	if !ok {
+		return ChangeApproval{}, false
+	}
+	e := l.evaluation(since)
+	x := e.change(c)
+	if x.Approved {
+		x = e.change(proposed)
+	}
+	x.ChangeKey = KeyOf(c)
+	return x, true
+}
+
+// proposed is the change of the merge that puts the same thing in force.
+func (l Landing) proposed(c plan.Change) (plan.Change, bool) {
+	for _, q := range l.Plan.Changes {
+		if q.Kind == c.Kind && q.Name == c.Name && q.Identity == c.Identity && DigestOf(q) == DigestOf(c) && equivalent(ActionOf(q), ActionOf(c)) {
+			return q, true
+		}
+	}
+	return plan.Change{}, false
+}
+
+// evaluation of the landing's reviews, of which those count that are younger
+// than since.
+func (l Landing) evaluation(since time.Time) evaluation {
+	seen := maps.Clone(l.Seen)
+	if seen == nil {
+		seen = map[string]Seen{}
+	}
+	seen[l.Pull.Head] = SeenOf(l.Plan, l.Seen[l.Pull.Head].PlannedAt)
+	return evaluation{pull: l.Pull, seen: seen, rules: l.Rules, latest: latest(l.Reviews), since: since}
+}
