@@ -74,6 +74,11 @@ func (e *env) runApply(ctx context.Context, f applyFlags, args []string) error {
 			return err
 		}
 	}
+	for _, n := range w.Plan.Notes {
+		if n.Code == secretNote {
+			return hint(gateError("nothing was applied: %s", n.Text), n.Hint)
+		}
+	}
 	if len(decidable(w.Plan)) == 0 {
 		return e.nothingToApply(w, f)
 	}

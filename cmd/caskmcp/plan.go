@@ -244,6 +244,11 @@ func checkFindings(w *workspace) []checkFinding {
 	for _, f := range w.State.Findings {
 		findings = append(findings, checkFinding{Kind: f.Kind, Name: f.Name, Code: f.Code, Text: f.Text})
 	}
+	for _, n := range w.Plan.Notes {
+		if n.Code == secretNote {
+			findings = append(findings, checkFinding{Kind: "capture", Code: n.Code, Text: n.Text})
+		}
+	}
 	for _, c := range w.Plan.Changes {
 		if c.Kind == plan.StateKind {
 			continue // listed with the state's findings

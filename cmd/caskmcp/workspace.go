@@ -178,6 +178,9 @@ func (w *workspace) makePlan(e *env, reconsider []string) error {
 	return nil
 }
 
+// secretNote is the code of notes about secrets in a capture; they block.
+const secretNote = "secrets.in_capture"
+
 // secrets runs the detectors over every capture: a hand-edited or foreign
 // capture must not bring a secret into the repository unnoticed.
 func (w *workspace) secrets() ([]plan.Note, error) {
@@ -193,7 +196,7 @@ func (w *workspace) secrets() ([]plan.Note, error) {
 		}
 		for _, s := range capture.FindSecrets(doc) {
 			notes = append(notes, plan.Note{
-				Code: "secrets.in_capture",
+				Code: secretNote,
 				Text: fmt.Sprintf("%s holds what looks like a secret (%s) at %s", w.Pack.Rel(name), s.Rule, s.Pointer),
 				Hint: "remove the file, revoke the secret, and import the recording again",
 			})
