@@ -25,6 +25,7 @@ type workspace struct {
 	State    *lockfile.State
 	Captures []*capture.Capture
 	Inputs   []plan.Input
+	Secrets  []plan.Note
 	Result   *compiler.Result
 	Plan     *plan.Plan
 }
@@ -74,7 +75,7 @@ func (e *env) openState(ctx context.Context, pack *toolpack.Toolpack, base strin
 // stateError says which lockfile could not be opened and what to do.
 func stateError(dir string, err error) error {
 	return hint(&codedError{code: exitGate, err: fmt.Errorf("opening %s: %w", filepath.Join(dir, lockfile.Name), err)},
-		`restore the last good state with "git checkout -- `+filepath.Base(dir)+`" in the toolpack, or see "git log" for who changed it; nothing is served until then`)
+		fmt.Sprintf("restore the last good state, for example with: git restore %s; nothing is served until then", dir))
 }
 
 // open reads a toolpack, compiles it and plans it against its state.
@@ -151,6 +152,7 @@ func (w *workspace) readCaptures() error {
 			return hint(fmt.Errorf("reading capture %s: %w", w.Pack.Rel(name), err), `import the recording again with "caskmcp capture import"`)
 		}
 		w.Captures = append(w.Captures, c)
+		w.findSecrets(name, doc)
 	}
 	slices.SortFunc(w.Inputs, func(a, b plan.Input) int { return strings.Compare(a.Path, b.Path) })
 	return nil
@@ -159,16 +161,13 @@ func (w *workspace) readCaptures() error {
 // makePlan compares the compiled surface with the state. Reconsider names
 // rejected tools to plan again.
 func (w *workspace) makePlan(e *env, reconsider []string) error {
-	secrets, err := w.secrets()
-	if err != nil {
-		return err
-	}
+	var err error
 	w.Plan, err = plan.New(plan.Params{
 		Toolpack:   w.Pack.Config.Name,
 		State:      w.State,
 		Result:     w.Result,
 		Inputs:     w.Inputs,
-		Notes:      secrets,
+		Notes:      w.Secrets,
 		Today:      e.Now().UTC().Format("2006-01-02"),
 		Reconsider: reconsider,
 	})
@@ -181,28 +180,16 @@ func (w *workspace) makePlan(e *env, reconsider []string) error {
 // secretNote is the code of notes about secrets in a capture; they block.
 const secretNote = "secrets.in_capture"
 
-// secrets runs the detectors over every capture: a hand-edited or foreign
+// findSecrets runs the detectors over a capture: a hand-edited or foreign
 // capture must not bring a secret into the repository unnoticed.
-func (w *workspace) secrets() ([]plan.Note, error) {
-	names, err := w.Pack.CaptureFiles()
-	if err != nil {
-		return nil, err
+func (w *workspace) findSecrets(name string, doc []byte) {
+	for _, s := range capture.FindSecrets(doc) {
+		w.Secrets = append(w.Secrets, plan.Note{
+			Code: secretNote,
+			Text: fmt.Sprintf("%s holds what looks like a secret (%s) at %s", w.Pack.Rel(name), s.Rule, s.Pointer),
+			Hint: "remove the file, revoke the secret, and import the recording again",
+		})
 	}
-	var notes []plan.Note
-	for _, name := range names {
-		doc, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("reading inputs: %w", err)
-		}
-		for _, s := range capture.FindSecrets(doc) {
-			notes = append(notes, plan.Note{
-				Code: secretNote,
-				Text: fmt.Sprintf("%s holds what looks like a secret (%s) at %s", w.Pack.Rel(name), s.Rule, s.Pointer),
-				Hint: "remove the file, revoke the secret, and import the recording again",
-			})
-		}
-	}
-	return notes, nil
 }
 
 // compileOptions are toolpack.yaml in the compiler's terms.
