@@ -22,6 +22,8 @@ type builder struct {
 	auth        map[*endpoint]*authScheme
 	refs        map[authScheme]string
 	compiled    map[*endpoint]surface.Tool
+	// nulls are the keys that are null in some successful response.
+	nulls map[string]bool
 }
 
 // compile compiles every endpoint from its evidence, on all processors.
@@ -45,6 +47,15 @@ func (b *builder) compile(eps []*endpoint) error {
 	return errors.Join(errs...)
 }
 
+// nullable reports whether null has to be expected under a key; nil stands for
+// an API that was never seen to write null.
+func (b *builder) nullable() func(key string) bool {
+	if len(b.nulls) == 0 {
+		return nil
+	}
+	return func(key string) bool { return b.nulls[key] }
+}
+
 // fresh compiles an endpoint from its evidence alone; only names are those
 // that have been approved.
 func (b *builder) fresh(e *endpoint) (surface.Tool, error) {
@@ -53,7 +64,7 @@ func (b *builder) fresh(e *endpoint) (surface.Tool, error) {
 		named = e.prior.Tool
 	}
 	in := inputsOf(e, named, b.credentials)
-	out, err := outputOf(e)
+	out, err := outputOf(e, b.nullable())
 	if err != nil {
 		return surface.Tool{}, fmt.Errorf("compiling the output of %s: %w", e.key.request(), err)
 	}

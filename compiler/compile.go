@@ -21,6 +21,7 @@ func Compile(captures []*capture.Capture, prior surface.Prior, opt Options) (*Re
 		return nil, err
 	}
 	eps, decisions := endpoints(captures, prior, opt)
+	remember(eps, prior, opt)
 	r := &Result{Decisions: decisions, Proposals: []Proposal{}, Contradictions: []Contradiction{}, Skipped: []Skipped{}, Unused: []string{}}
 	recall(eps, prior)
 	eps = r.usable(eps, opt)
@@ -126,7 +127,10 @@ func (r *Result) skip(e *endpoint, reason string) {
 }
 
 func newBuilder(eps []*endpoint, prior surface.Prior, opt Options) *builder {
-	b := &builder{opt: opt, credentials: credentialNames(eps), auth: map[*endpoint]*authScheme{}}
+	b := &builder{opt: opt, credentials: credentialNames(eps), auth: map[*endpoint]*authScheme{}, nulls: map[string]bool{}}
+	for _, e := range eps {
+		successShape(e.obs).NullKeys(b.nulls)
+	}
 	usual := usualAuth(eps)
 	for _, e := range eps {
 		b.auth[e] = authOf(e, usual)

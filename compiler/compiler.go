@@ -4,6 +4,7 @@
 package compiler
 
 import (
+	"github.com/tomallicino/caskmcp/capture"
 	"github.com/tomallicino/caskmcp/policy"
 	"github.com/tomallicino/caskmcp/surface"
 )
@@ -33,6 +34,9 @@ type Options struct {
 	// Credentials override the generated credential of a reference.
 	Credentials []surface.Credential
 	Server      surface.Server
+	// Known are sealed captures that tell what responses always had. Nothing
+	// is compiled from them.
+	Known []*capture.Capture
 }
 
 // Result is a compiled surface and how it came about.

@@ -17,7 +17,7 @@ func (b *builder) contradictions(e *endpoint, approved, plain surface.Tool) ([]C
 	var found []Contradiction
 	add := func(code, path, text string) {
 		c := Contradiction{Tool: approved.Name, Code: code, Path: path, Text: text}
-		if !slices.Contains(found, c) {
+		if !slices.Contains(found, c) && (code != absent || !slices.ContainsFunc(found, c.samePlace)) {
 			found = append(found, c)
 		}
 	}
@@ -26,6 +26,7 @@ func (b *builder) contradictions(e *endpoint, approved, plain surface.Tool) ([]C
 		contradictInput(obs, approved, add)
 		contradictAuth(e.key, obs, approved, add)
 	}
+	contradictPresence(e, approved, plain, add)
 	if err := b.contradictDeclared(e, approved, plain, add); err != nil {
 		return nil, err
 	}

@@ -46,11 +46,15 @@ type endpoint struct {
 	obs []capture.Observation
 	// seen holds the observations of each capture that has any: what
 	// contradicts an approved definition is judged by capture.
-	seen     [][]capture.Observation
-	captures []string // names, sorted
-	declared *capture.Declaration
-	prior    *surface.PriorEntry // the decision about this operation
-	name     string
+	seen [][]capture.Observation
+	// known holds the observations of each of Options.Known, and specified
+	// says that one of them declares the operation.
+	known     [][]capture.Observation
+	specified bool
+	captures  []string // names, sorted
+	declared  *capture.Declaration
+	prior     *surface.PriorEntry // the decision about this operation
+	name      string
 	// holes are the names of the path parameters, in order, before they are
 	// made unique.
 	holes []string

@@ -18,11 +18,14 @@ type output struct {
 	result string          // surface.Binding.Result
 	accept string
 	shape  *schema.Shape
+	// inferred says that the schema is what was seen, not what is declared.
+	inferred bool
 }
 
 // outputOf is the schema of successful responses: the declared one unless the
-// traffic contradicts it, else what was seen.
-func outputOf(e *endpoint) (output, error) {
+// traffic contradicts it, else what was seen. Nullable tells the keys under
+// which this API writes null.
+func outputOf(e *endpoint, nullable func(string) bool) (output, error) {
 	shape := successShape(e.obs)
 	out := output{shape: shape, accept: acceptOf(e)}
 	doc := declaredOutput(e.declared)
@@ -46,12 +49,17 @@ func outputOf(e *endpoint) (output, error) {
 		return out, nil
 	case shape.Objects == nil || shape.Objects.Count == 0 && shape.Total() > 0:
 		out.result = resultKey
-		doc = underResult(shape.Output())
+		doc, out.inferred = underResult(shape.OutputOf(nullable)), true
 	case shape.Objects.Count < shape.Total():
 		// Sometimes an object, sometimes not: no schema holds for both.
 		return out, nil
 	default:
-		doc = shape.Output()
+		doc, out.inferred = shape.OutputOf(nullable), true
+	}
+	if out.inferred {
+		for _, a := range absences(e, out.result) {
+			markIrregular(doc, a.Path)
+		}
 	}
 	if doc["type"] != "object" {
 		return out, nil

@@ -18,9 +18,9 @@ type Params struct {
 	// Reality is fresh captures, sealed with the state's prior, or imported
 	// specifications.
 	Reality []*capture.Capture
-	// Committed are the toolpack's captures. Specifications in Reality are
-	// compared with the committed ones they replace; without any, with the
-	// approved definitions themselves.
+	// Committed are the toolpack's captures. They tell which fields responses
+	// always had. Specifications in Reality are compared with the committed ones
+	// they replace; without any, with the approved definitions themselves.
 	Committed []*capture.Capture
 	Options   compiler.Options
 }
@@ -31,7 +31,9 @@ func Check(p Params) (*Report, error) {
 	if p.State == nil || !p.State.Exists {
 		return nil, fmt.Errorf("checking drift: %w", ErrNoState)
 	}
-	result, err := compiler.Compile(p.Reality, p.State.Prior(), p.Options)
+	opt := p.Options
+	opt.Known = p.Committed
+	result, err := compiler.Compile(p.Reality, p.State.Prior(), opt)
 	if err != nil {
 		return nil, fmt.Errorf("compiling reality: %w", err)
 	}

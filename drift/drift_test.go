@@ -293,11 +293,29 @@ func TestReportGolden(t *testing.T) {
 		seen(t, 3, "GET", api, "/orders/{int}", 404, ""),
 		seen(t, 3, "POST", api, "/refunds", 201, `{"id":#}`),
 	)
-	r := check(t, Params{State: approve(t, base), Reality: []*capture.Capture{now}})
+	r := check(t, Params{State: approve(t, base), Reality: []*capture.Capture{now}, Committed: []*capture.Capture{base}})
 	doc, err := r.Encode()
 	require.NoError(t, err)
 	golden(t, "report.json", doc)
 	golden(t, "report.txt", []byte(plan.ChangesText(r.Changes, plan.TextOptions{Drift: true})))
+}
+
+// A field that is renamed in the items of a list is drift until both recordings
+// are committed and what they say is approved.
+func TestRenamedInAList(t *testing.T) {
+	base := traffic(seen(t, 5, "GET", api, "/mugs", 200, `{"mugs":[{"slug":"a b","cents":1},{"slug":"a c","cents":2}]}`))
+	now := traffic(seen(t, 2, "GET", api, "/mugs", 200, `{"mugs":[{"slug":"a b","price":1},{"slug":"a c","price":2}]}`))
+	committed := []*capture.Capture{base}
+	r := check(t, Params{State: approve(t, base), Reality: []*capture.Capture{now}, Committed: committed})
+	require.True(t, r.Blocks)
+	require.Contains(t, r.Changes[0].Reasons, plan.Reason{Code: "definition.contradicted", Class: plan.Block, Text: `4 of 4 objects lack the property "cents", which all 10 had before`})
+
+	committed = append(committed, now)
+	require.True(t, check(t, Params{State: approve(t, base), Reality: []*capture.Capture{now}, Committed: committed}).Blocks, "committed, but not approved")
+	for _, reality := range committed {
+		r := check(t, Params{State: approve(t, committed...), Reality: []*capture.Capture{reality}, Committed: committed})
+		require.False(t, r.Blocks, r.Changes)
+	}
 }
 
 func TestNoState(t *testing.T) {

@@ -6,18 +6,30 @@ import (
 	"strings"
 )
 
-// support is how many values a statement like "always there" or "always
-// whole" needs before it is put into a schema.
-const support = 10
+const (
+	// support is how many values a statement like "always there" or "always
+	// whole" needs before it is put into a schema.
+	support = 10
+	// answers is how many answers must all have a property before a schema
+	// requires it of every other.
+	answers = 20
+)
 
 // Output returns a JSON Schema (2020-12) of what an API returns. It is
 // lenient, because a client that validates would reject the first answer that
 // a stricter schema did not foresee: additional properties are allowed,
-// properties are required only if at least 10 objects all had them, numbers
-// are integers only if at least 10 were whole and none was not, or their key
-// says so, and the values of an enum are described, not enforced. The schema
-// of a nil or empty shape is {}.
-func (s *Shape) Output() map[string]any { return s.emit("") }
+// properties are required only at the root and if at least 20 objects all had
+// them, numbers are integers only if at least 10 were whole and none was not,
+// or their key says so, and the values of an enum are described, not enforced.
+// The schema of a nil or empty shape is {}.
+func (s *Shape) Output() map[string]any { return s.OutputOf(nil) }
+
+// OutputOf is Output for an API that writes null where it has no value; a nil
+// nullable stands for one that never does. Null is allowed under the keys that
+// nullable reports, and wherever fewer than 10 values were seen.
+func (s *Shape) OutputOf(nullable func(key string) bool) map[string]any {
+	return emitter{output: true, nullable: nullable}.emit(s, "", true)
+}
 
 // Input returns a JSON Schema (2020-12) of what an API is sent. It differs
 // from Output in that an object at the root allows no other properties.
@@ -26,14 +38,21 @@ func (s *Shape) Input() map[string]any { return s.InputAs("") }
 // InputAs is Input for values that are known by a name, such as a parameter's:
 // a page or an id is an integer after one whole number.
 func (s *Shape) InputAs(name string) map[string]any {
-	doc := s.emit(name)
+	doc := emitter{}.emit(s, name, true)
 	if doc["type"] == "object" && !s.Objects.Map && s.Objects.Entries == nil {
 		doc["additionalProperties"] = false
 	}
 	return doc
 }
 
-func (s *Shape) emit(key string) map[string]any {
+// emitter writes shapes as schemas.
+type emitter struct {
+	output   bool
+	nullable func(key string) bool
+}
+
+// emit writes the schema of the values under a key.
+func (e emitter) emit(s *Shape, key string, root bool) map[string]any {
 	doc := make(map[string]any)
 	if s == nil {
 		return doc
@@ -55,12 +74,12 @@ func (s *Shape) emit(key string) map[string]any {
 		s.Strings.emit(doc)
 	}
 	if s.Arrays != nil {
-		if items := s.Arrays.Items.emit(key); len(items) > 0 {
+		if items := e.emit(s.Arrays.Items, key, false); len(items) > 0 {
 			doc["items"] = items
 		}
 	}
 	if s.Objects != nil {
-		s.Objects.emit(doc)
+		e.object(s.Objects, doc, root)
 	}
 	return doc
 }
@@ -121,14 +140,18 @@ func (s *Strings) emit(doc map[string]any) {
 	}
 }
 
-func (o *Objects) emit(doc map[string]any) {
+func (e emitter) object(o *Objects, doc map[string]any, root bool) {
 	if len(o.Properties) > 0 {
 		properties := make(map[string]any, len(o.Properties))
 		var required []any
 		for _, name := range slices.Sorted(maps.Keys(o.Properties)) {
 			p := o.Properties[name]
-			properties[name] = p.emit(name)
-			if o.Count >= support && p.Total() >= o.Count {
+			doc := e.emit(p, name, false)
+			if e.mayBeNull(p, name) {
+				allowNull(doc)
+			}
+			properties[name] = doc
+			if e.requires(o, p, root) {
 				required = append(required, name)
 			}
 		}
@@ -139,8 +162,54 @@ func (o *Objects) emit(doc map[string]any) {
 		return
 	}
 	if o.Entries != nil {
-		if entries := o.Entries.emit(""); len(entries) > 0 {
+		if entries := e.emit(o.Entries, "", false); len(entries) > 0 {
 			doc["additionalProperties"] = entries
 		}
+	}
+}
+
+// requires reports whether a property is stated to be always there. Of what is
+// returned only the answer itself promises anything, after many of them: the
+// items of one list are too much alike, and what is nested is there or not for
+// reasons that a recording need not have met.
+func (e emitter) requires(o *Objects, p *Shape, root bool) bool {
+	if e.output {
+		return root && o.Count >= answers && p.Total() >= o.Count
+	}
+	return o.Count >= support && p.Total() >= o.Count
+}
+
+// mayBeNull reports whether null has to be expected where it was not seen.
+func (e emitter) mayBeNull(s *Shape, key string) bool {
+	return e.nullable != nil && s.Nulls == 0 && (s.Total() < support || e.nullable(key))
+}
+
+// allowNull adds null to the types of a schema that has any.
+func allowNull(doc map[string]any) {
+	switch t := doc["type"].(type) {
+	case string:
+		doc["type"] = []any{t, "null"}
+	case []any:
+		doc["type"] = append(t, "null")
+	}
+}
+
+// NullKeys adds to a set the keys of s, at any depth, that are sometimes null.
+func (s *Shape) NullKeys(into map[string]bool) {
+	if s == nil {
+		return
+	}
+	if s.Arrays != nil {
+		s.Arrays.Items.NullKeys(into)
+	}
+	if s.Objects == nil {
+		return
+	}
+	s.Objects.Entries.NullKeys(into)
+	for key, p := range s.Objects.Properties {
+		if p.Nulls > 0 {
+			into[key] = true
+		}
+		p.NullKeys(into)
 	}
 }

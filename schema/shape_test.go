@@ -64,8 +64,12 @@ func TestOutput(t *testing.T) {
 		{"empty object", []string{`{}`}, `{"type":"object"}`},
 		{"empty array", []string{`[]`}, `{"type":"array"}`},
 		{"array at top", []string{`[{"a":true}]`}, `{"type":"array","items":{"type":"object","properties":{"a":{"type":"boolean"}}}}`},
-		{"required", append(times(9, `{"a":"x y","b":"x y"}`), `{"a":"x y"}`), `{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["a"]}`},
-		{"not required under 10", times(9, `{"a":"x y"}`), `{"type":"object","properties":{"a":{"type":"string"}}}`},
+		{"required", append(times(19, `{"a":"x y","b":"x y"}`), `{"a":"x y"}`), `{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["a"]}`},
+		{"not required under 20", times(19, `{"a":"x y"}`), `{"type":"object","properties":{"a":{"type":"string"}}}`},
+		{
+			"not required below the root", times(30, `{"a":{"b":"x y"},"c":[{"d":"x y"}]}`),
+			`{"type":"object","required":["a","c"],"properties":{"a":{"type":"object","properties":{"b":{"type":"string"}}},"c":{"type":"array","items":{"type":"object","properties":{"d":{"type":"string"}}}}}}`,
+		},
 		{
 			"formats",
 			[]string{`{"a":"6f1d8a0e-2d0c-4a53-9d3a-0b5f0b7c1a11","b":"2026-01-02T03:04:05Z","c":"2026-01-02","d":"a@example.com","e":"https://example.com/x","f":"10.0.0.1","g":"::1"}`},
@@ -91,6 +95,18 @@ func TestOutput(t *testing.T) {
 		})
 	}
 	require.Empty(t, (*Shape)(nil).Output())
+}
+
+// Where an API writes null, null is allowed where few values were seen and
+// under the keys that are null elsewhere.
+func TestOutputOfAnAPIWithNulls(t *testing.T) {
+	nulls := map[string]bool{}
+	observe(t, `{"list":[{"note":null}],"by_id":{"70001":{"end":null}}}`).NullKeys(nulls)
+	require.Equal(t, map[string]bool{"note": true, "end": true}, nulls)
+	s := observe(t, append(times(20, `{"note":"x y","name":"x y"}`), `{"note":"x y","name":"x y","rare":["x y"]}`)...)
+	require.JSONEq(t, `{"type":"object","required":["name","note"],"properties":{
+		"note":{"type":["string","null"]},"name":{"type":"string"},"rare":{"type":["array","null"],"items":{"type":"string"}}}}`,
+		encode(t, s.OutputOf(func(key string) bool { return nulls[key] })))
 }
 
 func TestNameKeyedMap(t *testing.T) {
