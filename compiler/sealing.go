@@ -40,8 +40,15 @@ func Seal(c *capture.Capture, opt SealOptions) (*capture.Capture, []Decision) {
 			s.Distinct = max(s.Distinct, len(distinct[sealedPlace{o.Key, s.Index}]))
 		}
 	}
-	// Observations that differed in a parameter only are one now.
-	return capture.Merge(&sealed), decisions
+	// Observations that differed in a parameter only are one now. Shapes are
+	// sealed after that: what is seen often enough to be an enum is so of all.
+	merged := capture.Merge(&sealed)
+	for i := range merged.Observations {
+		o := &merged.Observations[i]
+		o.Request, o.Response = o.Request.Seal(capture.Sensitive), o.Response.Seal(capture.Sensitive)
+		o.Query, o.Headers = sealParameters(o.Query), sealParameters(o.Headers)
+	}
+	return merged, decisions
 }
 
 // sealedPlace is a path segment of a group of exchanges.
@@ -79,8 +86,6 @@ func sealObservation(o capture.Observation, template string, distinct map[sealed
 		}
 	}
 	slices.SortFunc(o.Segments, func(a, b capture.Segment) int { return a.Index - b.Index })
-	o.Request, o.Response = o.Request.Seal(capture.Sensitive), o.Response.Seal(capture.Sensitive)
-	o.Query, o.Headers = sealParameters(o.Query), sealParameters(o.Headers)
 	return o
 }
 
