@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tomallicino/caskmcp/apply"
 	"github.com/tomallicino/caskmcp/compiler"
 	"github.com/tomallicino/caskmcp/drift"
 	"github.com/tomallicino/caskmcp/lockfile"
@@ -83,20 +85,39 @@ func threeChanges(t testing.TB) *plan.Plan {
 		shop(refund, tool("list_invoices", "GET", "files.billing.example", "/v1/invoices", surface.Read), changed, tool("get_plan", "GET", "api.billing.example", "/v1/plan", surface.Read)))
 }
 
+// evaluate gives the approvals of those people; "-bob" requests changes.
+// Alice and bob may write, sec1 and sec2 are in the security team.
+func evaluate(p *plan.Plan, rules apply.Rules, logins ...string) *apply.Approvals {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	var reviews []apply.Review
+	for i, login := range logins {
+		name, no := strings.CutPrefix(login, "-")
+		r := apply.Review{ID: int64(i + 1), User: apply.Person{Login: name, ID: int64(i + 10), Permission: "write"}, State: apply.ReviewApproved, Commit: "9f2c", At: at.Add(time.Minute)}
+		if no {
+			r.State = apply.ReviewChangesRequested
+		}
+		if strings.HasPrefix(name, "sec") {
+			r.User.Teams = []string{"acme/security"}
+		}
+		reviews = append(reviews, r)
+	}
+	return apply.Evaluate(p, apply.Pull{Number: 7, Author: apply.Person{Login: "eve", ID: 1}, Head: "9f2c"}, reviews, map[string]apply.Seen{"9f2c": apply.SeenOf(p, at)}, rules)
+}
+
 func TestPlanGolden(t *testing.T) {
 	p := threeChanges(t)
 	base := shop(tool("get_plan", "GET", "api.billing.example", "/v1/plan", surface.Read))
 	tampered := state(base)
 	tampered.Surface.Tools = nil
 	tampered.Findings = []lockfile.Finding{{Kind: "tool", Name: "get_plan", Code: "digest.mismatch", Text: "approved/get_plan.json is not what was approved"}}
-	approvals := map[string]Approval{}
-	for _, c := range p.Changes {
-		approvals[c.Digest.After] = Approval{By: []string{"alice", "bob"}[:c.RequiredApprovals]}
+	with := func(s State, a *apply.Approvals) Options {
+		return Options{Key: "default", Head: "9f2c1e4b7a10aa", Base: "5d7710aa21c3", RunURL: "https://ci.example/1", PlanURL: "https://ci.example/2", Approvals: a, State: s, Commit: "def5678aa00", Failure: "compiling shop: captures/a.json:3: not JSON\n::error::@octocat"}
 	}
+	rules := apply.Rules{Approvers: map[surface.Risk][]string{surface.Safe: {"alice", "bob"}, surface.High: {"@acme/security"}}}
+	marker := "<!-- caskmcp:plan v=1 key=default head=9f2c1e4b7a10 base=5d7710aa21c3 "
 	removal := makePlan(t, state(shop(tool("a", "GET", "api.example", "/a", surface.Read), tool("b", "GET", "api.example", "/b", surface.Read))), shop(tool("a", "GET", "api.example", "/a", surface.Read)))
 	leak := makePlan(t, state(base), base)
 	leak.Notes = []plan.Note{{Code: "secrets.in_capture", Text: "captures/shop.json holds what looks like a secret (jwt) at /observations/0", Hint: "revoke it"}}
-	some := map[string]Approval{p.Changes[2].Digest.After: {By: []string{"alice"}}}
 	for _, tt := range []struct {
 		name string
 		p    *plan.Plan
@@ -104,8 +125,15 @@ func TestPlanGolden(t *testing.T) {
 		want string
 	}{
 		{"three-changes.md", p, Options{}, "## 🛑 caskmcp plan: 3 of 4 changes need approval"},
-		{"some-approved.md", p, Options{Marker: "<!-- caskmcp:plan v=1 key=default -->", Head: "9f2c1e4b7a10aa", Base: "5d7710aa21c3", RunURL: "https://ci.example/1", PlanURL: "https://ci.example/2", Approvals: some}, "<!-- caskmcp:plan v=1 key=default -->"},
-		{"approved.md", p, Options{Approvals: approvals}, "## 🟢 caskmcp plan: approved, applies on merge"},
+		{"some-approved.md", p, with(Planned, evaluate(p, rules, "alice", "mallory")), marker},
+		{"blocked.md", p, with(Planned, evaluate(p, rules, "alice", "-bob")), marker},
+		{"by-merging.md", p, with(Planned, evaluate(p, apply.Rules{AllowSelf: true})), marker},
+		{"approved.md", p, with(Planned, evaluate(p, rules, "alice", "sec1", "sec2")), marker},
+		{"outdated.md", p, with(Outdated, nil), marker},
+		{"planning.md", nil, with(Outdated, nil), marker},
+		{"failed.md", nil, with(Failed, nil), marker},
+		{"applied.md", p, with(Applied, evaluate(p, rules, "alice", "sec1", "sec2")), marker},
+		{"left-out.md", p, with(Applied, evaluate(p, rules, "alice")), marker},
 		{"no-changes.md", makePlan(t, state(base), base), Options{}, "## ✅ caskmcp plan: no changes"},
 		{"secret.md", leak, Options{}, "## 🛑 caskmcp plan: 1 secret in the captures"},
 		{"removal.md", removal, Options{}, "## 🟢 caskmcp plan: 1 change, no approval needed"},
@@ -187,8 +215,9 @@ func hostilePlan(t testing.TB) *plan.Plan {
 func TestHostileTextIsInert(t *testing.T) {
 	p := hostilePlan(t)
 	for budget := range map[int]bool{60_000: true, 1_000_000: true, 20_000: true, 3_000: true} {
-		text := Plan(p, Options{MaxBytes: budget, Marker: "<!-- caskmcp:plan v=1 -->"})
-		require.True(t, strings.HasPrefix(text, "<!-- caskmcp:plan v=1 -->\n## 🛑"))
+		text := Plan(p, Options{MaxBytes: budget, Key: "k"})
+		require.True(t, strings.HasPrefix(text, "<!-- caskmcp:plan v=1 key=k plan="))
+		require.Contains(t, text, " -->\n## 🛑")
 		requireSafe(t, text)
 	}
 	r := &drift.Report{Changes: p.Changes, Notes: p.Notes, Blocks: true}

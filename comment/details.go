@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tomallicino/caskmcp/plan"
+	"github.com/tomallicino/caskmcp/surface"
 )
 
 // Details stay open up to this many tools and lines.
@@ -21,24 +22,24 @@ const (
 const maxValue = 2000
 
 // planDetails renders the folded parts that the level allows.
-func planDetails(p *plan.Plan, need, free []plan.Change, l level, budget int) string {
+func planDetails(p *plan.Plan, t tally, l level, budget int) string {
 	if l >= tableOnly {
 		return ""
 	}
 	var b strings.Builder
-	shown := need
+	shown := t.need
 	if l >= noAdditions {
-		shown = slices.DeleteFunc(slices.Clone(need), additiveRead)
+		shown = slices.DeleteFunc(slices.Clone(t.need), additiveRead)
 	}
 	if body, lines := changeDetails(shown, budget); len(shown) > 0 {
 		summary := "Details: " + plural(len(shown), "change")
-		if left := len(need) - len(shown); left > 0 {
+		if left := len(t.need) - len(shown); left > 0 {
 			summary += fmt.Sprintf(" (%s left out)", plural(left, "new read tool"))
 		}
 		b.WriteString("\n" + details(len(shown) <= openTools && lines <= openLines, summary, body))
 	}
-	if len(free) > 0 {
-		b.WriteString("\n" + details(false, "No approval needed: "+plural(len(free), "change"), freeList(free, l)))
+	if len(t.free) > 0 {
+		b.WriteString("\n" + details(false, freeTitle(t.free), freeTable(t.free, l)))
 	}
 	if l >= noRemovals {
 		return b.String()
@@ -46,9 +47,19 @@ func planDetails(p *plan.Plan, need, free []plan.Change, l level, budget int) st
 	b.WriteString(noteList("Inferred with low confidence", p.Reviews))
 	b.WriteString(noteList("Notes", p.Notes))
 	if n := len(p.Proposals); n > 0 {
-		fmt.Fprintf(&b, "\n%s would be written differently today and stay as approved (`caskmcp plan --proposals`).\n", plural(n, "tool"))
+		fmt.Fprintf(&b, "\n%s would be written differently today and %s as approved (`caskmcp plan --proposals`).\n", plural(n, "tool"), verb(n, "stays", "stay"))
 	}
 	return b.String()
+}
+
+// freeTitle is "Removed, no approval needed: 2 tools" where that is all.
+func freeTitle(free []plan.Change) string {
+	for _, c := range free {
+		if c.Action() != plan.Delete || c.Kind != plan.ToolKind {
+			return "No approval needed: " + plural(len(free), "change")
+		}
+	}
+	return "Removed, no approval needed: " + plural(len(free), "tool")
 }
 
 // additiveRead reports whether c only adds a tool that reads.
@@ -92,7 +103,7 @@ func changeLines(c plan.Change) []string {
 		return lines
 	}
 	if c.After != nil {
-		return append(lines, definitionLines("+", c.After)...)
+		return append(lines, definitionLines("+", c)...)
 	}
 	for _, f := range c.Fields {
 		lines = append(lines, fieldLines(f)...)
@@ -122,30 +133,68 @@ func shortValue(doc json.RawMessage) string {
 	return fmt.Sprintf("%s… (%d more bytes, see plan.json)", cut, len(doc)-len(cut))
 }
 
-// definitionLines writes the fields of a new definition, texts first; schemas
-// by property.
-func definitionLines(mark string, doc json.RawMessage) []string {
+// definitionOrder is the order in which people read a definition; other fields
+// follow.
+var definitionOrder = []string{"title", "description", "effect", "risk", "confirm", "auth", "inputSchema", "outputSchema", "binding", "toolsets", "annotations", "limits"}
+
+// definitionLines writes every field of a new definition but its name: a schema
+// and a binding by member, a property of a schema on its own line.
+// What the request above it says already is left out of the binding.
+func definitionLines(mark string, c plan.Change) []string {
 	var m map[string]json.RawMessage
-	if json.Unmarshal(doc, &m) != nil {
-		return []string{mark + " " + shortValue(doc)}
+	if json.Unmarshal(c.After, &m) != nil {
+		return []string{mark + " " + shortValue(c.After)}
+	}
+	delete(m, "name")
+	if c.Kind == plan.ToolKind {
+		dropSaid(m, c)
 	}
 	var lines []string
+	for _, k := range slices.Concat(definitionOrder, slices.Sorted(maps.Keys(m))) {
+		v, ok := m[k]
+		if !ok {
+			continue
+		}
+		delete(m, k)
+		lines = append(lines, memberLines(mark+" ", k, v)...)
+	}
+	return lines
+}
+
+// dropSaid takes the members out of a tool's binding that c.Request is made of,
+// after checking that it is.
+func dropSaid(m map[string]json.RawMessage, c plan.Change) {
+	t, err := surface.ParseTool(c.After)
+	if err != nil || c.Request == "" || t.Binding.Request() != c.Request {
+		return
+	}
+	var binding map[string]json.RawMessage
+	if json.Unmarshal(m["binding"], &binding) != nil {
+		return
+	}
+	for _, k := range []string{"method", "scheme", "host", "port", "path"} {
+		delete(binding, k)
+	}
+	if doc, err := json.Marshal(binding); err == nil {
+		m["binding"] = doc
+	}
+}
+
+// nested are the members that are written member by member themselves.
+var nested = []string{"inputSchema", "outputSchema", "properties", "binding", "auth"}
+
+func memberLines(indent, name string, doc json.RawMessage) []string {
+	var m map[string]json.RawMessage
+	if !slices.Contains(nested, name) || json.Unmarshal(doc, &m) != nil || len(m) == 0 {
+		return []string{indent + name + ": " + shortValue(doc)}
+	}
+	lines := []string{indent + name + ":"}
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if k == "name" {
+		if name == "properties" {
+			lines = append(lines, indent+"  "+k+": "+shortValue(m[k]))
 			continue
 		}
-		if !strings.HasSuffix(k, "Schema") {
-			lines = append(lines, fmt.Sprintf("%s %s: %s", mark, k, shortValue(m[k])))
-			continue
-		}
-		var schema map[string]json.RawMessage
-		if json.Unmarshal(m[k], &schema) != nil {
-			lines = append(lines, fmt.Sprintf("%s %s: %s", mark, k, shortValue(m[k])))
-			continue
-		}
-		for _, keyword := range slices.Sorted(maps.Keys(schema)) {
-			lines = append(lines, fmt.Sprintf("%s %s/%s: %s", mark, k, keyword, shortValue(schema[keyword])))
-		}
+		lines = append(lines, memberLines(indent+"  ", k, m[k])...)
 	}
 	return lines
 }
@@ -165,18 +214,19 @@ func unchangedFields(c plan.Change) int {
 	return n
 }
 
-// freeList names what needs no approval.
-func freeList(free []plan.Change, l level) string {
-	rows := free
-	if l >= noRemovals && len(rows) > maxRows {
-		rows = rows[:maxRows]
+// freeTable names what needs no approval, or is only for information.
+func freeTable(free []plan.Change, l level) string {
+	shown := free
+	if l >= noRemovals && len(shown) > maxRows {
+		shown = shown[:maxRows]
 	}
+	r := rowsOf(Options{}, free, l)
 	var b strings.Builder
-	b.WriteString("| | Tool | Request | Why |\n|:-:|:--|:--|:--|\n")
-	for _, c := range rows {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", codeSpan(c.Action().Symbol()), inline(c.Name), inline(c.Request), why(c, l))
+	b.WriteString(r.facts() + "| | Change | Why |\n|:-:|:--|:--|\n")
+	for _, c := range shown {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", codeSpan(c.Action().Symbol()), r.object(c), r.why(c))
 	}
-	if more := len(free) - len(rows); more > 0 {
+	if more := len(free) - len(shown); more > 0 {
 		fmt.Fprintf(&b, "\n%d more rows are left out here.\n", more)
 	}
 	return b.String()

@@ -18,9 +18,7 @@ func DriftWith(r *drift.Report, opt Options) string {
 
 func renderDrift(r *drift.Report, opt Options, l level, budget int) string {
 	var b strings.Builder
-	if opt.Marker != "" {
-		b.WriteString(plan.Printable(opt.Marker) + "\n")
-	}
+	b.WriteString(marker("drift", opt, r.Digest))
 	var serious, info []plan.Change
 	for _, c := range r.Changes {
 		if c.Class() == plan.Info {
@@ -40,7 +38,7 @@ func renderDrift(r *drift.Report, opt Options, l level, budget int) string {
 		}
 	}
 	if l == full && len(info) > 0 {
-		b.WriteString("\n" + details(false, "For information: "+plural(len(info), "operation"), freeList(info, l)))
+		b.WriteString("\n" + details(false, "For information: "+plural(len(info), "operation"), freeTable(info, l)))
 	}
 	if l < tableOnly {
 		b.WriteString(noteList("Notes", r.Notes))
@@ -81,23 +79,30 @@ func driftTable(changes []plan.Change, l level) string {
 	if len(changes) == 0 {
 		return ""
 	}
-	rows := changes
-	if l >= tableOnly && len(rows) > maxRows {
-		rows = rows[:maxRows]
+	r := rowsOf(Options{}, changes, l)
+	shown := changes
+	if r.short && len(shown) > maxRows {
+		shown = shown[:maxRows]
 	}
 	var b strings.Builder
-	b.WriteString("\n| Class | Tool | Request | What |\n|:--|:--|:--|:--|\n")
-	for _, c := range rows {
-		request := ""
-		if c.Request != "" {
-			request = inline(c.Request)
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", escapeWord(string(c.Class())), inline(c.Name), request, why(c, l))
+	b.WriteString("\n" + r.facts() + "| | Tool | What |\n|:-:|:--|:--|\n")
+	for _, c := range shown {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", classMark(c.Class()), r.object(c), r.why(c))
 	}
-	if more := len(changes) - len(rows); more > 0 {
+	if more := len(changes) - len(shown); more > 0 {
 		fmt.Fprintf(&b, "\n**%d more rows are left out here.**\n", more)
 	}
 	return b.String()
+}
+
+func classMark(c plan.Class) string {
+	switch c {
+	case plan.Block:
+		return "🛑 blocks"
+	case plan.Review:
+		return "⚠️ review"
+	}
+	return "info"
 }
 
 // withFields leaves out changes that the table says all about.

@@ -85,3 +85,23 @@ func plural(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// escapeWord writes one of our own words, which a decoded plan could still
+// have replaced.
+func escapeWord(s string) string {
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && r != '_' && r != '-' {
+			return inline(s)
+		}
+	}
+	return s
+}
+
+// LogLine writes captured text for the log of a GitHub Actions job: one line
+// without control or hidden characters, in which the runner finds no workflow
+// command, neither "::name::" at its start nor "##[name]" anywhere.
+func LogLine(s string) string {
+	return commandBreaker.Replace(plan.Printable(strings.ToValidUTF8(s, "\ufffd")))
+}
+
+var commandBreaker = strings.NewReplacer("::", `:\u{003A}`, "##[", `#\u{0023}[`)

@@ -5,33 +5,84 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tomallicino/caskmcp/apply"
 	"github.com/tomallicino/caskmcp/plan"
 )
 
-// MaxBytes is the default budget. GitHub refuses bodies over 65,536
-// characters.
+// MaxBytes is the default budget of a comment. GitHub refuses bodies over
+// 65,536 characters.
 const MaxBytes = 60_000
+
+// State is where the life of a plan in a pull request stands.
+type State string
+
+// The states. Whether a plan that is Planned needs approval, is approved, or
+// changes nothing follows from the plan and the approvals.
+const (
+	Planned  State = ""
+	Failed   State = "failed"   // there is no plan, see Options.Failure
+	Outdated State = "outdated" // another commit is being planned, see Options.Commit
+	Applied  State = "applied"  // see Options.Commit
+)
 
 // Options are what a comment says beyond the plan. The zero Options render
 // the plan alone.
 type Options struct {
-	// Marker is written before everything else, as one line: the HTML comment
-	// by which the sticky comment is found again.
-	Marker string
+	// Key tells apart several comments of one pull request. It is part of the
+	// marker, which is on the first byte; without a key there is no marker.
+	Key string
 	// Head and Base name the revisions, where they are known.
 	Head, Base string
 	// RunURL and PlanURL link to the full plan and to plan.json.
 	RunURL, PlanURL string
-	// Approvals are those given so far, by the digest they are for (the one
-	// after the change). Nil means that approvals are not tracked here.
-	Approvals map[string]Approval
+	// Approvals say who approved what so far. Nil means that approvals are not
+	// tracked here.
+	Approvals *apply.Approvals
+	State     State
+	// Commit is the one being planned (Outdated) or the one that holds the
+	// lockfile now (Applied).
+	Commit string
+	// Failure is why there is no plan (Failed).
+	Failure string
 	// MaxBytes is the budget; 0 means MaxBytes of this package.
 	MaxBytes int
 }
 
-// Approval is how far the approval of one definition is.
-type Approval struct {
-	By []string // logins of eligible approvers
+// Marker is what a sticky comment of that kind ("plan" or "drift") and key
+// begins with, and by which it is found again.
+func Marker(kind, key string) string {
+	return fmt.Sprintf("<!-- caskmcp:%s v=1 key=%s ", word(kind), word(key))
+}
+
+// marker is the first line of a comment, empty without a key.
+func marker(kind string, opt Options, digest string) string {
+	if opt.Key == "" {
+		return ""
+	}
+	text := Marker(kind, opt.Key)
+	for _, f := range []struct {
+		name, value string
+		most        int
+	}{{"head", opt.Head, 12}, {"base", opt.Base, 12}, {kind, digest, len("sha256:") + 12}} {
+		if f.value != "" {
+			text += f.name + "=" + word(f.value[:min(len(f.value), f.most)]) + " "
+		}
+	}
+	return text + "-->\n"
+}
+
+// word writes s so that it cannot end a marker or one of its fields.
+func word(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-', c == ':':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // level says how much is left out to stay in the budget.
@@ -49,9 +100,24 @@ const (
 const maxRows = 200
 
 // Plan renders p as GitHub Markdown within the budget. It leaves out details
-// before it shortens the table, and says what it left out.
+// before it shortens the table, and says what it left out. P may be nil where
+// the state is Failed or Outdated.
 func Plan(p *plan.Plan, opt Options) string {
+	if p == nil || opt.State == Failed {
+		return withoutPlan(opt)
+	}
 	return fit(opt.MaxBytes, func(l level, budget int) string { return renderPlan(p, opt, l, budget) })
+}
+
+// MaxSummary is the budget of a job summary. The runner drops a file over
+// 1,048,576 bytes.
+const MaxSummary = 1_000_000
+
+// Summary renders p for the summary of a job: a comment with more room and
+// without a marker.
+func Summary(p *plan.Plan, opt Options) string {
+	opt.Key, opt.MaxBytes = "", MaxSummary
+	return Plan(p, opt)
 }
 
 // fit renders at the first level that stays within the budget. A render may
@@ -68,82 +134,159 @@ func fit(budget int, render func(l level, budget int) string) string {
 	return render(countsAndLinks, budget)
 }
 
+// withoutPlan is the comment while there is no plan to show.
+func withoutPlan(opt Options) string {
+	var b strings.Builder
+	b.WriteString(marker("plan", opt, ""))
+	if opt.State == Failed {
+		b.WriteString("## ❌ caskmcp plan failed\n\nNothing was planned, and nothing new is served.\n")
+		if opt.Failure != "" {
+			lines := strings.Split(strings.TrimSpace(shorten(opt.Failure, maxFailure)), "\n")
+			b.WriteString("\n" + fence("text", lines))
+		}
+	} else {
+		b.WriteString("## ⏳ caskmcp plan: " + outdated(opt) + "\n\nThis comment shows the plan as soon as it is there.\n")
+	}
+	b.WriteString(footer(nil, opt))
+	return b.String()
+}
+
+// maxFailure is how many characters of an error a comment shows.
+const maxFailure = 4000
+
+func outdated(opt Options) string {
+	if opt.Commit == "" {
+		return "outdated, planning again"
+	}
+	return "outdated, planning " + commit(opt.Commit)
+}
+
 func renderPlan(p *plan.Plan, opt Options, l level, budget int) string {
 	var b strings.Builder
-	if opt.Marker != "" {
-		b.WriteString(strings.ReplaceAll(plan.Printable(opt.Marker), "\n", " ") + "\n")
-	}
-	need, free, outside := split(p.Changes)
-	missing := 0
-	for _, c := range need {
-		if len(opt.approval(c).By) < c.RequiredApprovals {
-			missing++
-		}
-	}
-	b.WriteString(verdict(p, opt, len(need), missing, len(outside)) + "\n\n")
-	b.WriteString(summary(p) + "\n")
-	b.WriteString(revisions(opt) + "\n\n")
-	if text := caution(p); text != "" {
-		b.WriteString("> [!CAUTION]\n> " + text + "\n\n")
-	}
-	b.WriteString(toolpackTable(p, opt, need, missing))
+	b.WriteString(marker("plan", opt, p.PlanDigest))
+	t := tallyOf(p, opt)
+	b.WriteString(verdict(p, opt, t) + "\n\n")
+	b.WriteString(summary(p) + "\n\n")
+	b.WriteString(revisions(p, opt, t) + "\n\n")
+	b.WriteString(gainBox(p))
 	if l < countsAndLinks {
-		b.WriteString(outsideTable(outside))
-		b.WriteString(approvalTable(opt, need, l, budget))
+		b.WriteString(outsideTable(t.outside))
+		b.WriteString(approvalTable(opt, t.need, l, budget))
+		b.WriteString(ignoredReviews(opt))
 	}
 	if b.Len() > budget {
 		return b.String()
 	}
-	b.WriteString(planDetails(p, need, free, l, budget))
+	b.WriteString(howTo(opt, t))
+	b.WriteString(planDetails(p, t, l, budget))
 	if l >= tableOnly {
 		b.WriteString("\n**This comment is shortened.** The full plan is in the job's summary and in plan.json.\n")
 	}
-	b.WriteString(footer(p, opt, missing))
+	b.WriteString(footer(p, opt))
 	return b.String()
 }
 
-// split divides changes into those that need approval, those that need none,
+// tally divides changes into those that need approval, those that need none,
 // and findings about the state.
-func split(changes []plan.Change) (need, free, outside []plan.Change) {
-	for _, c := range changes {
+type tally struct {
+	need, free, outside []plan.Change
+	// missing counts those of need that are not approved; onMerge says that
+	// merging approves them.
+	missing int
+	onMerge bool
+	// blockers are the logins of those who request changes.
+	blockers []string
+}
+
+func tallyOf(p *plan.Plan, opt Options) tally {
+	t := tally{onMerge: true}
+	for _, c := range p.Changes {
+		a := opt.approval(c)
 		switch {
 		case c.Kind == plan.StateKind:
-			outside = append(outside, c)
-		case c.RequiredApprovals > 0:
-			need = append(need, c)
+			t.outside = append(t.outside, c)
+			continue
+		case c.RequiredApprovals == 0 && (a == nil || a.Required == 0):
+			t.free = append(t.free, c)
 		default:
-			free = append(free, c)
+			t.need = append(t.need, c)
+		}
+		if a == nil && c.RequiredApprovals > 0 || a != nil && !a.Approved {
+			t.missing++
+			t.onMerge = t.onMerge && a != nil && a.OnMerge
+		}
+		if a != nil {
+			for _, by := range a.BlockedBy {
+				if !slices.Contains(t.blockers, by.Person.Login) {
+					t.blockers = append(t.blockers, by.Person.Login)
+				}
+			}
 		}
 	}
-	return need, free, outside
+	return t
 }
 
-func (o Options) approval(c plan.Change) Approval { return o.Approvals[c.Digest.After] }
+// approval is how far c is approved, nil where nobody tracks it.
+func (o Options) approval(c plan.Change) *apply.ChangeApproval {
+	if o.Approvals == nil {
+		return nil
+	}
+	return o.Approvals.Of(apply.KeyOf(c))
+}
 
-func verdict(p *plan.Plan, opt Options, need, missing, outside int) string {
+func verdict(p *plan.Plan, opt Options, t tally) string {
+	changes := len(t.need) + len(t.free)
 	switch {
+	case opt.State == Outdated:
+		return "## ⏳ caskmcp plan: " + outdated(opt)
+	case opt.State == Applied:
+		return appliedVerdict(opt, t, changes)
 	case secrets(p) > 0:
 		return fmt.Sprintf("## 🛑 caskmcp plan: %s in the captures", plural(secrets(p), "secret"))
-	case outside > 0:
-		return fmt.Sprintf("## 🛑 caskmcp plan: the approved state was changed outside caskmcp, and %s", needs(need, len(p.Changes)-outside))
+	case len(t.outside) > 0:
+		return fmt.Sprintf("## 🛑 caskmcp plan: the approved state was changed outside caskmcp, and %s", needs(len(t.need), changes))
 	case !p.HasChanges():
 		return "## ✅ caskmcp plan: no changes"
-	case missing == 0 && need > 0:
+	case len(t.blockers) > 0:
+		return "## 🛑 caskmcp plan: " + names(t.blockers) + " " + verb(len(t.blockers), "requests", "request") + " changes"
+	case t.missing == 0 && len(t.need) > 0:
 		return "## 🟢 caskmcp plan: approved, applies on merge"
-	case need == 0:
-		return fmt.Sprintf("## 🟢 caskmcp plan: %s, no approval needed", plural(len(p.Changes), "change"))
-	case opt.Approvals != nil && missing < need:
-		return fmt.Sprintf("## 🛑 caskmcp plan: %s, %d approved so far", needs(need, len(p.Changes)), need-missing)
+	case t.missing == 0:
+		return fmt.Sprintf("## 🟢 caskmcp plan: %s, no approval needed", plural(changes, "change"))
+	case t.onMerge:
+		return fmt.Sprintf("## 🟡 caskmcp plan: %s, approved by merging", plural(changes, "change"))
+	case opt.Approvals != nil && t.missing < len(t.need):
+		return fmt.Sprintf("## 🛑 caskmcp plan: %s, %d approved so far", needs(len(t.need), changes), len(t.need)-t.missing)
 	}
-	return "## 🛑 caskmcp plan: " + needs(need, len(p.Changes))
+	return "## 🛑 caskmcp plan: " + needs(len(t.need), changes)
 }
 
-func needs(need, all int) string {
-	verb := "need"
-	if need == 1 {
-		verb = "needs"
+func appliedVerdict(opt Options, t tally, changes int) string {
+	in := ""
+	if opt.Commit != "" {
+		in = " in " + commit(opt.Commit)
 	}
-	return fmt.Sprintf("%d of %s %s approval", need, plural(all, "change"), verb)
+	switch {
+	case t.missing == 0:
+		return "## ✅ caskmcp plan: applied" + in
+	case t.missing == changes:
+		return "## 🛑 caskmcp plan: nothing applied, " + plural(changes, "change") + " without approval"
+	}
+	return fmt.Sprintf("## ⚠️ caskmcp plan: %d of %s applied%s, %d without approval left out", changes-t.missing, plural(changes, "change"), in, t.missing)
+}
+
+// commit names a commit as git does, by its first characters.
+func commit(sha string) string { return inline(sha[:min(len(sha), 7)]) }
+
+func needs(need, all int) string {
+	return fmt.Sprintf("%d of %s %s approval", need, plural(all, "change"), verb(need, "needs", "need"))
+}
+
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 // summary is Terraform's line and what a reviewer looks for next.
@@ -154,8 +297,8 @@ func summary(p *plan.Plan) string {
 		parts = append(parts, plural(s.Other, "change")+" of policy, server or toolsets")
 	}
 	parts = append(parts, fmt.Sprintf("%d unchanged", s.Unchanged))
-	if s.Risk != "" {
-		parts = append(parts, "highest risk **"+escapeWord(string(s.Risk))+"**")
+	if risk := riskChange(p); risk != "" {
+		parts = append(parts, risk)
 	}
 	if n := countTools(p.Changes, breaking); n > 0 {
 		parts = append(parts, plural(n, "breaking schema change"))
@@ -166,12 +309,36 @@ func summary(p *plan.Plan) string {
 	return strings.Join(parts, " · ")
 }
 
-func revisions(opt Options) string {
-	text := "Nothing below is served until it is approved and applied."
-	if opt.Head != "" && opt.Base != "" {
-		text = fmt.Sprintf("Plan for %s against the lockfile at %s. ", inline(shorten(opt.Head, 12)), inline(shorten(opt.Base, 12))) + text
+// riskChange is the highest risk of what changes, before and after.
+func riskChange(p *plan.Plan) string {
+	before, after := "", string(p.Summary.Risk)
+	highest := -1
+	for _, c := range p.Changes {
+		if c.Kind == plan.ToolKind && c.Risk.Before.Rank() > highest {
+			highest, before = c.Risk.Before.Rank(), string(c.Risk.Before)
+		}
 	}
-	return text
+	switch {
+	case after == "":
+		return ""
+	case before == "" || before == after:
+		return "risk **" + escapeWord(after) + "**"
+	}
+	return "risk " + escapeWord(before) + " → **" + escapeWord(after) + "**"
+}
+
+func revisions(p *plan.Plan, opt Options, t tally) string {
+	text := "Toolpack " + inline(p.Toolpack)
+	if opt.Head != "" && opt.Base != "" {
+		text += fmt.Sprintf(" at %s, against the lockfile at %s", commit(opt.Head), commit(opt.Base))
+	}
+	switch {
+	case opt.State == Applied && t.missing > 0:
+		return text + ". What was left out is not served."
+	case opt.State == Applied || len(t.need)+len(t.free) == 0:
+		return text + "."
+	}
+	return text + ". Nothing below is served until it is approved and applied."
 }
 
 func hasCode(c plan.Change, codes ...string) bool {
@@ -192,66 +359,18 @@ func countTools(changes []plan.Change, match func(plan.Change) bool) int {
 	return n
 }
 
-// secrets counts what the detectors found in the inputs.
-func secrets(p *plan.Plan) int {
-	n := 0
-	for _, note := range p.Notes {
-		if note.Code == "secrets.in_capture" {
-			n++
-		}
-	}
-	return n
-}
-
-// caution says in one sentence what agents gain, or whoever reads the
-// repository.
-func caution(p *plan.Plan) string {
-	changes := p.Changes
-	var gains []string
-	if n := secrets(p); n > 0 {
-		gains = append(gains, "**"+plural(n, "secret")+" in a capture** (revoke it, see the notes)")
-	}
-	for _, g := range []struct {
-		codes []string
-		noun  string
-	}{
-		{[]string{"tool.write_added", "effect.read_to_write"}, "new state-changing tool"},
-		{[]string{"policy.relaxed", "default_action.changed", "confirm.relaxed"}, "relaxed rule"},
-		{[]string{"network.widened"}, "opening of the network"},
-		{[]string{"auth.weakened", "auth.changed", "scope.widened", "credential.rebound", "credential.added"}, "credential change"},
-		{[]string{"output.pii_added", "output.secret_shape_added", "redaction.removed"}, "tool that reads more sensitive data"},
-		{[]string{"text.injection_lint", "tool.shadowing", "tool.confusable"}, "suspicious text"},
-		{[]string{"tool.was_rejected", "tool.name_taken"}, "tool that takes up a rejected operation or another's name"},
-	} {
-		if n := countTools(changes, func(c plan.Change) bool { return hasCode(c, g.codes...) }); n > 0 {
-			gains = append(gains, "**"+plural(n, g.noun)+"**")
-		}
-	}
-	hosts := map[string]bool{}
-	for _, c := range changes {
-		for _, r := range c.Reasons {
-			if r.Code == "host.added" {
-				hosts[r.Text] = true
-			}
-		}
-	}
-	if len(hosts) > 0 {
-		gains = append(gains, "**"+plural(len(hosts), "new host")+"**")
-	}
-	if len(gains) == 0 {
+// howTo says what a reviewer does next.
+func howTo(opt Options, t tally) string {
+	switch {
+	case t.missing == 0 || opt.State == Applied || opt.State == Outdated:
 		return ""
+	case t.onMerge:
+		return "\n**To approve:** merge this pull request. The merge by an approver counts as the approval of exactly these definitions.\n"
 	}
-	if n := len(gains); n > 1 {
-		gains = append(gains[:n-2], gains[n-2]+" and "+gains[n-1])
-	}
-	return "This plan brings " + strings.Join(gains, ", ") + "."
+	return "\n**To approve:** review this pull request with **Approve**. It counts for exactly these definitions.\n"
 }
 
-func footer(p *plan.Plan, opt Options, missing int) string {
-	var b strings.Builder
-	if missing > 0 {
-		b.WriteString("\n**To approve:** review this pull request with **Approve**. It counts for exactly these definitions.\n")
-	}
+func footer(p *plan.Plan, opt Options) string {
 	var links []string
 	if opt.RunURL != "" {
 		links = append(links, "[Full plan]("+linkTarget(opt.RunURL)+")")
@@ -259,9 +378,13 @@ func footer(p *plan.Plan, opt Options, missing int) string {
 	if opt.PlanURL != "" {
 		links = append(links, "[plan.json]("+linkTarget(opt.PlanURL)+")")
 	}
-	links = append(links, "plan "+inline(shorten(p.PlanDigest, 19)))
-	b.WriteString("\n" + strings.Join(links, " · ") + "\n")
-	return b.String()
+	if p != nil {
+		links = append(links, "plan "+inline(shorten(p.PlanDigest, 19)))
+	}
+	if len(links) == 0 {
+		return ""
+	}
+	return "\n" + strings.Join(links, " · ") + "\n"
 }
 
 // linkTarget writes a URL of ours so that it cannot end the link.

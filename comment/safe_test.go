@@ -15,6 +15,7 @@ import (
 )
 
 var (
+	ourMarker  = regexp.MustCompile(`^<!-- caskmcp:(plan|drift) v=1 [a-z0-9=:… %A-F-]*-->\n`)
 	tags       = regexp.MustCompile(`</?([a-zA-Z!][^\s>]*)[^>]*>`)
 	backticked = regexp.MustCompile("`[^`\n]*`")
 	codeTag    = regexp.MustCompile(`<code>[^<\n]*</code>`)
@@ -45,8 +46,7 @@ func requireSafe(t *testing.T, text string) {
 	}
 	require.Empty(t, open, "a fence stays open")
 	body := strings.Join(outside, "\n")
-	body = strings.TrimPrefix(body, "<!-- caskmcp:plan v=1 -->\n")
-	body = strings.TrimPrefix(body, "<!-- caskmcp:plan v=1 key=default -->\n")
+	body = ourMarker.ReplaceAllString(body, "")
 
 	depth := map[string]int{}
 	for _, m := range tags.FindAllStringSubmatch(body, -1) {

@@ -2,49 +2,13 @@ package comment
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/tomallicino/caskmcp/apply"
+	"github.com/tomallicino/caskmcp/lockfile"
 	"github.com/tomallicino/caskmcp/plan"
-	"github.com/tomallicino/caskmcp/surface"
 )
-
-func toolpackTable(p *plan.Plan, opt Options, need []plan.Change, missing int) string {
-	s := p.Summary
-	approvals := "none needed"
-	switch {
-	case len(need) > 0 && opt.Approvals != nil:
-		approvals = fmt.Sprintf("%s %d of %d", mark(missing == 0), len(need)-missing, len(need))
-	case len(need) > 0:
-		approvals = fmt.Sprintf("🛑 %d needed", len(need))
-	}
-	before, after := surface.Risk(""), s.Risk
-	for _, c := range p.Changes {
-		if c.Risk.Before.Rank() > before.Rank() {
-			before = c.Risk.Before
-		}
-	}
-	return "| Toolpack | Add | Change | Replace | Remove | Risk | Approvals |\n|:--|--:|--:|--:|--:|:--|:--|\n" +
-		fmt.Sprintf("| %s | %d | %d | %d | %d | %s | %s |\n", inline(p.Toolpack), s.Add, s.Change, s.Replace, s.Remove, riskCell(before, after), approvals)
-}
-
-func riskCell(before, after surface.Risk) string {
-	switch {
-	case after == "" && before == "":
-		return ""
-	case after == "" || before == after:
-		return escapeWord(string(before))
-	case before == "":
-		return "**" + escapeWord(string(after)) + "**"
-	}
-	return escapeWord(string(before)) + " → **" + escapeWord(string(after)) + "**"
-}
-
-func mark(done bool) string {
-	if done {
-		return "✅"
-	}
-	return "🛑"
-}
 
 func outsideTable(outside []plan.Change) string {
 	if len(outside) == 0 {
@@ -64,40 +28,107 @@ func outsideTable(outside []plan.Change) string {
 	return b.String()
 }
 
-// escapeWord writes one of our own words, which a decoded plan could still
-// have replaced.
-func escapeWord(s string) string {
-	for _, r := range s {
-		if (r < 'a' || r > 'z') && r != '_' && r != '-' {
-			return inline(s)
+// rows is what the rows of one table have in common, so that it is said once.
+type rows struct {
+	opt Options
+	// origin is the one that most requests go to: rows name only others.
+	origin string
+	others bool // there are others
+	// fresh says that all requests go to one origin, and that it is new.
+	fresh    bool
+	repeated map[plan.Reason]int
+	short    bool
+}
+
+func rowsOf(opt Options, changes []plan.Change, l level) rows {
+	r := rows{opt: opt, repeated: repeated(changes), short: l >= tableOnly}
+	count := map[string]int{}
+	tools, fresh := 0, 0
+	for _, c := range changes {
+		if c.Request == "" {
+			continue
+		}
+		tools++
+		_, origin, _ := splitRequest(c.Request)
+		count[origin]++
+		if hasCode(c, "host.added") {
+			fresh++
 		}
 	}
-	return s
+	for origin, n := range count {
+		if best := count[r.origin]; n > best || n == best && origin < r.origin {
+			r.origin = origin
+		}
+	}
+	if count[r.origin] < 2 {
+		r.origin = ""
+	}
+	r.others = count[r.origin] < tools
+	r.fresh = r.origin != "" && !r.others && fresh == tools
+	return r
 }
+
+// facts says above the table what its rows leave out.
+func (r rows) facts() string {
+	var said []string
+	for reason, n := range r.repeated {
+		if labels[reason.Code] == "" {
+			said = append(said, fmt.Sprintf("- %d × %s: %s\n", n, label(reason), sentence(reason.Text)))
+		}
+	}
+	slices.Sort(said)
+	text := strings.Join(said[:min(len(said), mostFacts)], "")
+	if text != "" {
+		text += "\n"
+	}
+	switch {
+	case r.origin == "":
+		return text
+	case r.others:
+		return "Requests go to " + inline(r.origin) + ", unless a row names another host.\n\n" + text
+	case r.fresh:
+		return "All requests go to " + inline(r.origin) + ", a **new host**.\n\n" + text
+	}
+	return "All requests go to " + inline(r.origin) + ".\n\n" + text
+}
+
+// mostFacts is how many repeated reasons are listed above a table.
+const mostFacts = 10
 
 func approvalTable(opt Options, need []plan.Change, l level, budget int) string {
 	if len(need) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("\n### Needs approval\n| | Tool | Request | Why | Approvals |\n|:-:|:--|:--|:--|:--|\n")
-	rows := need
-	if l >= tableOnly && len(rows) > maxRows {
-		rows = rows[:maxRows]
+	r := rowsOf(opt, need, l)
+	title, approvers := "Needs approval", "Approvals"
+	if opt.State == Applied {
+		title = "Applied"
 	}
-	for _, c := range rows {
+	b.WriteString("\n### " + title + "\n" + r.facts())
+	if opt.Approvals == nil {
+		b.WriteString("| | Change | Why | " + approvers + " |\n|:-:|:--|:--|:--|\n")
+	} else {
+		b.WriteString("| | Change | Why | Approvers | State |\n|:-:|:--|:--|:--|:--|\n")
+	}
+	shown := need
+	if r.short && len(shown) > maxRows {
+		shown = shown[:maxRows]
+	}
+	for _, c := range shown {
 		if b.Len() > budget {
 			break
 		}
-		b.WriteString(approvalRow(opt, c, l))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", codeSpan(c.Action().Symbol()), r.object(c), r.why(c), r.approval(c))
 	}
-	if more := len(need) - len(rows); more > 0 {
+	if more := len(need) - len(shown); more > 0 {
 		fmt.Fprintf(&b, "\n**%d more rows are left out here.** They need approval all the same.\n", more)
 	}
 	return b.String()
 }
 
-func approvalRow(opt Options, c plan.Change, l level) string {
+// object names what changes and, under it, the request it is.
+func (r rows) object(c plan.Change) string {
 	name := inline(c.Name)
 	if c.Kind != plan.ToolKind {
 		name = escapeWord(string(c.Kind))
@@ -105,61 +136,134 @@ func approvalRow(opt Options, c plan.Change, l level) string {
 			name += " " + inline(c.Name)
 		}
 	}
-	request := ""
-	if c.Request != "" {
-		request = inline(c.Request)
+	if c.Request == "" {
+		return name
 	}
-	state := plural(c.RequiredApprovals, "approval")
-	if opt.Approvals != nil {
-		by := opt.approval(c).By
-		state = fmt.Sprintf("%s %d of %d", mark(len(by) >= c.RequiredApprovals), len(by), c.RequiredApprovals)
-		if len(by) > 0 {
-			state += " " + inline(strings.Join(by, ", "))
-		}
+	method, origin, path := splitRequest(c.Request)
+	text := name + "<br>" + inline(strings.TrimSpace(method+" "+path))
+	if origin != r.origin {
+		text += "<br>at " + inline(strings.TrimPrefix(origin, "https://"))
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", codeSpan(c.Action().Symbol()), name, request, why(c, l), state)
+	return text
+}
+
+// splitRequest divides "GET https://api.example/v1" into method, origin and
+// the rest.
+func splitRequest(request string) (method, origin, path string) {
+	method, url, _ := strings.Cut(request, " ")
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return "", "", request
+	}
+	authority, path := rest, ""
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	return method, scheme + "://" + authority, path
 }
 
 // codeSpan writes one of our own symbols as code.
 func codeSpan(s string) string { return "`" + s + "`" }
 
-// why names the most severe reasons; one at the tightest levels.
-func why(c plan.Change, l level) string {
+// why names the most severe reasons; one in a shortened table.
+func (r rows) why(c plan.Change) string {
 	most := 3
-	if l >= tableOnly {
+	if r.short {
 		most = 1
 	}
 	var parts []string
-	for i, r := range c.Reasons {
-		if i == most {
-			parts = append(parts, fmt.Sprintf("and %d more", len(c.Reasons)-most))
-			break
+	for _, reason := range c.Reasons {
+		if reason.Code == "host.added" && r.fresh && !r.short {
+			continue
 		}
-		name := label(r)
-		if r.Class == plan.Block {
-			name = "**" + name + "**"
-		}
-		if l < tableOnly && !selfEvident[r.Code] {
-			name += ": " + inline(r.Text)
-		}
-		parts = append(parts, name)
+		parts = append(parts, phrase(reason, r.short || r.repeated[reason] > 0))
+	}
+	if len(parts) > most+1 || r.short && len(parts) > most {
+		parts = append(parts[:most], fmt.Sprintf("and %d more", len(parts)-most))
 	}
 	return strings.Join(parts, "<br>")
 }
 
-// selfEvident are the codes whose label says all that their text does.
-var selfEvident = map[string]bool{"tool.added": true, "tool.write_added": true}
-
-// labels are names of codes that read better than the code.
-var labels = map[string]string{"tool.added": "new read tool", "tool.write_added": "new state-changing tool", "host.added": "new host", "tool.was_rejected": "was rejected before"}
-
-// label names a reason in plain words.
-func label(r plan.Reason) string {
-	if l, ok := labels[r.Code]; ok {
-		return l
+// approval is who is asked, and how far they are.
+func (r rows) approval(c plan.Change) string {
+	a := r.opt.approval(c)
+	switch {
+	case r.opt.Approvals == nil:
+		return fmt.Sprint(c.RequiredApprovals)
+	case a == nil:
+		return fmt.Sprintf("%d | 🛑 unknown", c.RequiredApprovals)
 	}
-	if strings.Trim(r.Code, "abcdefghijklmnopqrstuvwxyz_.") != "" {
-		return inline(r.Code)
+	return approvers(a) + " | " + approvalState(a, r.opt.State)
+}
+
+// approvers is "2 × security" or, where nobody is named, "1 × any writer".
+func approvers(a *apply.ChangeApproval) string {
+	if a.Required == 0 {
+		return "none"
 	}
-	return strings.NewReplacer(".", " ", "_", " ").Replace(r.Code)
+	who := "any writer"
+	if len(a.Approvers) > 0 {
+		var quoted []string
+		for _, x := range a.Approvers {
+			quoted = append(quoted, inline(strings.TrimPrefix(x, "@")))
+		}
+		who = list(quoted, 3)
+		if len(quoted) > 1 {
+			return fmt.Sprintf("%d of %s", a.Required, who)
+		}
+	}
+	return fmt.Sprintf("%d × %s", a.Required, who)
+}
+
+func approvalState(a *apply.ChangeApproval, state State) string {
+	var by []string
+	for _, x := range a.By {
+		name := x.Person.Login
+		if x.Via == lockfile.ViaSelf {
+			by = append(by, inline(name)+" by merging")
+			continue
+		}
+		by = append(by, inline(name))
+	}
+	who := ""
+	if len(by) > 0 {
+		who = " " + strings.Join(by, ", ")
+	}
+	switch {
+	case a.Approved:
+		return "✅" + who
+	case len(a.BlockedBy) > 0:
+		var logins []string
+		for _, x := range a.BlockedBy {
+			logins = append(logins, x.Person.Login)
+		}
+		return "⛔ " + names(logins) + " " + verb(len(logins), "requests", "request") + " changes"
+	case state == Applied:
+		return "🛑 left out" + who
+	case a.OnMerge:
+		return "🟡 by merging" + who
+	}
+	return fmt.Sprintf("🛑 %d of %d", len(a.By), a.Required) + who
+}
+
+// ignoredReviews explains reviews that count for nothing, so that their
+// authors know why the check stays red.
+func ignoredReviews(opt Options) string {
+	if opt.Approvals == nil || len(opt.Approvals.Ignored) == 0 {
+		return ""
+	}
+	var items []string
+	for _, x := range opt.Approvals.Ignored {
+		items = append(items, inline(x.Login)+" "+sentence(x.Why))
+	}
+	return "\nReviews that do not count: " + list(items, 5) + ".\n"
+}
+
+// names writes logins as code: nobody is mentioned.
+func names(logins []string) string {
+	var out []string
+	for _, l := range logins {
+		out = append(out, inline(l))
+	}
+	return list(out, 3)
 }

@@ -19,6 +19,7 @@ type planFlags struct {
 	toolpack  string
 	base      string
 	out       string
+	html      string
 	format    string
 	json      bool
 	detailed  bool
@@ -34,13 +35,14 @@ func newPlan(e *env) *cobra.Command {
 		Long: `Plan compiles the committed captures and compares the result with the
 lockfile: every tool, policy, toolset and server setting that would change, with
 the old and the new value, the reason, the risk, and what it costs an agent.
-It writes nothing unless asked with -o.
+It writes nothing unless asked with -o or --html.
 
 Exit status: 0 whatever the plan says; with --detailed-exitcode 0 when nothing
 changes and 2 when something does; 1 when it could not work.`,
 		Example: examples(
 			`caskmcp plan`,
 			`caskmcp plan --base origin/main -o plan.json --detailed-exitcode`,
+			`caskmcp plan --html plan.html`,
 			`caskmcp plan --format markdown`,
 		),
 		Args: cobra.NoArgs,
@@ -55,6 +57,7 @@ changes and 2 when something does; 1 when it could not work.`,
 	addToolpack(c, &f.toolpack)
 	c.Flags().StringVar(&f.base, "base", "", "take the state from this git revision instead of the work tree")
 	c.Flags().StringVarP(&f.out, "out", "o", "", "save the plan as JSON to this file")
+	c.Flags().StringVar(&f.html, "html", "", "write the plan as one HTML page to this file")
 	c.Flags().StringVar(&f.format, "format", "text", "text, markdown or json")
 	c.Flags().BoolVar(&f.json, "json", false, "the same as --format json")
 	c.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 when something would change")
@@ -77,6 +80,15 @@ func (e *env) runPlan(ctx context.Context, f planFlags) error {
 			return err
 		}
 	}
+	if f.html != "" {
+		page, err := comment.HTML(w.Plan, comment.Options{})
+		if err != nil {
+			return err
+		}
+		if err := e.saveOutput(page, f.html); err != nil {
+			return fmt.Errorf("saving report: %w", err)
+		}
+	}
 	if err := e.printPlan(w.Plan, f); err != nil {
 		return err
 	}
@@ -91,14 +103,19 @@ func (e *env) savePlan(p *plan.Plan, out string) error {
 	if err != nil {
 		return fmt.Errorf("saving plan: %w", err)
 	}
-	path := e.abs(out)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("saving plan: %w", err)
-	}
-	if err := files.Write(path, doc, 0o644); err != nil {
+	if err := e.saveOutput(doc, out); err != nil {
 		return fmt.Errorf("saving plan: %w", err)
 	}
 	return nil
+}
+
+// saveOutput writes a file that the user named.
+func (e *env) saveOutput(doc []byte, name string) error {
+	path := e.abs(name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return files.Write(path, doc, 0o644)
 }
 
 func (e *env) printPlan(p *plan.Plan, f planFlags) error {
