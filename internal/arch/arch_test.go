@@ -21,13 +21,13 @@ const module = "github.com/tomallicino/caskmcp/"
 // floors lists the packages from the ground up. A package imports from lower
 // floors only.
 var floors = [][]string{
-	{"internal/canonical", "internal/format"},
+	{"internal/canonical", "internal/format", "internal/githubfake"},
 	{"schema", "policy", "internal/files", "internal/safehttp"},
 	{"capture", "surface"},
 	{"compiler", "openapi", "lockfile", "toolpack"},
 	{"plan", "gate", "upstream"},
 	{"apply", "drift", "serve"},
-	{"comment"},
+	{"comment", "github"},
 	{"cmd/caskmcp"},
 }
 
