@@ -67,11 +67,16 @@ func TestActionOutputsAreSet(t *testing.T) {
 	text, err := os.ReadFile(summary)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "create_order")
-
-	e.Getenv = func(k string) string {
-		return map[string]string{"GITHUB_OUTPUT": output, "GITHUB_STEP_SUMMARY": summary, "CASKMCP_FAIL_ON": "unapproved"}[k]
+	for _, name := range []string{"plan.json", "plan.md", "report.html"} {
+		require.FileExists(t, filepath.Join(e.Dir, ".caskmcp", "plans", "mugs", name))
 	}
-	must(t, e, exitGate, "action", "plan")
+
+	for input, code := range map[string]int{"changes": exitGate, "unapproved": exitGate, "error": exitOK, "policy": exitOK, "never": exitError} {
+		e.Getenv = func(k string) string {
+			return map[string]string{"GITHUB_OUTPUT": output, "GITHUB_STEP_SUMMARY": summary, "CASKMCP_FAIL_ON": input}[k]
+		}
+		must(t, e, code, "action", "plan")
+	}
 }
 
 // importMugs imports one of the demo's recordings and compiles it.

@@ -56,7 +56,7 @@ func newRoot(e *env) *cobra.Command {
 	add("capture", newCapture(e), newOpenAPI(e), newCompile(e))
 	add("surface", newPlan(e), newShow(e), newApprove(e), newApply(e), newCheck(e))
 	add("serve", newServe(e), newRun(e), newMCP(e), newDrift(e))
-	root.AddCommand(newDemo(e), newAction(e), newVersion(e))
+	root.AddCommand(newInit(e), newDemo(e), newAction(e), newVersion(e))
 	hideGlobalUsageNoise(root)
 	return root
 }

@@ -95,14 +95,12 @@ func (r *repo) ensure(ctx context.Context, sha string) error {
 
 // parents of a commit, the first one first.
 func (r *repo) parents(ctx context.Context, sha string) ([]string, error) {
-	out, err := r.git(ctx, "rev-parse", "--verify", "--end-of-options", sha+"^@")
+	out, err := r.git(ctx, "rev-list", "--parents", "--max-count=1", sha, "--")
 	if err != nil {
-		if _, again := r.git(ctx, "cat-file", "-e", sha+"^{commit}"); again == nil {
-			return nil, nil // a root commit
-		}
-		return nil, err
+		return nil, fmt.Errorf("reading the parents of %s: %w", short(sha), err)
 	}
-	return strings.Fields(string(out)), nil
+	ids := strings.Fields(string(out))
+	return ids[min(1, len(ids)):], nil
 }
 
 // landed are the first-parent commits below tip, newest first, that change

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/apply"
+	"github.com/tomallicino/caskmcp/comment"
+	"github.com/tomallicino/caskmcp/github"
+	"github.com/tomallicino/caskmcp/internal/canonical"
+	"github.com/tomallicino/caskmcp/internal/files"
+	"github.com/tomallicino/caskmcp/plan"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+// plan plans what the event is about: a pull request, a merge group, or the
+// work tree.
+func (r *actionRun) plan(ctx context.Context) (err error) {
+	if r.ev.PullRequest == nil && r.ev.MergeGroup == nil {
+		return r.planWorkTree(ctx)
+	}
+	c, err := r.court(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.trees.close()) }()
+	j, err := r.judgement(ctx, c)
+	if err != nil {
+		return r.failed(ctx, err)
+	}
+	return r.conclude(ctx, c, j)
+}
+
+// approval counts the reviews of a pull request again: of the one that was
+// reviewed, or of those whose plan has just run (workflow_run).
+func (r *actionRun) approval(ctx context.Context) (err error) {
+	if r.host == nil {
+		return hint(errors.New("counting reviews needs the GitHub API"), "leave the input github-token as it is")
+	}
+	c, err := r.court(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.trees.close()) }()
+	if run := r.ev.WorkflowRun; run != nil {
+		return r.approvalOfRun(ctx, c, run.Event, run.HeadSHA)
+	}
+	if r.ev.PullRequest == nil && r.ev.MergeGroup == nil {
+		return errors.New("this event is about no pull request")
+	}
+	j, err := r.judgement(ctx, c)
+	if err != nil {
+		return r.failed(ctx, err)
+	}
+	return r.conclude(ctx, c, j)
+}
+
+// approvalOfRun judges the open pull requests whose head a finished run of the
+// plan workflow was for. It believes nothing else of that run.
+func (r *actionRun) approvalOfRun(ctx context.Context, c *court, event, head string) error {
+	if event != "pull_request" {
+		r.notice("The finished run was for %s, not for a pull request: nothing to count.", event)
+		return nil
+	}
+	numbers, err := c.host.OpenPullsOfCommit(ctx, head)
+	if err != nil {
+		return err
+	}
+	judged := false
+	for _, n := range numbers {
+		pull, err := c.host.Pull(ctx, n)
+		if err != nil {
+			return err
+		}
+		if !pull.Open || pull.Head != head || pull.BaseRef != c.branch {
+			continue
+		}
+		j, err := c.judge(ctx, n)
+		if err != nil {
+			return r.failed(ctx, err)
+		}
+		if err := r.conclude(ctx, c, j); err != nil {
+			return err
+		}
+		judged = true
+	}
+	if !judged {
+		r.notice("No open pull request has %s as its head: nothing to count.", short(head))
+	}
+	return nil
+}
+
+// judgement judges what the event is about. Without a token it only plans.
+func (r *actionRun) judgement(ctx context.Context, c *court) (*judgement, error) {
+	p, m := r.ev.PullRequest, r.ev.MergeGroup
+	switch {
+	case r.host == nil && p != nil:
+		return c.planOnly(ctx, p.Base.SHA, p.Head.SHA)
+	case r.host == nil:
+		return c.planOnly(ctx, m.BaseSHA, m.HeadSHA)
+	case p != nil:
+		return c.judge(ctx, r.ev.pullNumber())
+	}
+	return c.judgeGroup(ctx, m.BaseSHA, m.HeadSHA, r.ev.queuedPull())
+}
+
+// planOnly plans the merge of two commits; nobody has approved anything.
+func (c *court) planOnly(ctx context.Context, base, head string) (*judgement, error) {
+	tree, err := c.trees.repo.merge(ctx, base, head)
+	if err != nil {
+		return nil, err
+	}
+	j := &judgement{Base: base, Head: head, Tree: tree}
+	return j, c.fill(ctx, j, nil)
+}
+
+// conclude reports a judgement everywhere: outputs, summary, log, annotations,
+// artifact, status, comment.
+func (r *actionRun) conclude(ctx context.Context, c *court, j *judgement) error {
+	if err := r.publish(j); err != nil {
+		return err
+	}
+	if err := r.setStatus(ctx, c, j); err != nil {
+		return err
+	}
+	if err := r.comment(ctx, c, j); err != nil {
+		return err
+	}
+	if r.ev.fork() {
+		r.summarise(forkSummary)
+	}
+	return r.failOn(j)
+}
+
+// publish writes what needs no API.
+func (r *actionRun) publish(j *judgement) error {
+	var digests []string
+	risk, needs := surface.Risk(""), len(j.Refused) > 0
+	for _, p := range j.Packs {
+		if err := r.leave(j, p); err != nil {
+			return err
+		}
+		r.summarise(comment.Summary(p.Work.Plan, r.options(j, p)))
+		r.annotate(annotations(r, p))
+		if err := r.logCaptured(plan.Text(p.Work.Plan, plan.TextOptions{})); err != nil {
+			return err
+		}
+		digests = append(digests, p.Work.Plan.PlanDigest)
+		if at := p.Work.Plan.Summary.Risk; at.Rank() > risk.Rank() {
+			risk = at
+		}
+		needs = needs || !p.Approvals.Approved
+	}
+	if len(j.Packs) == 0 {
+		r.summarise("## caskmcp\n\nThis repository has no toolpack yet, so agents can call nothing.\n")
+	}
+	for _, text := range j.Refused {
+		r.annotate([]annotation{{Level: "error", Title: "caskmcp", Text: text}})
+	}
+	return r.setOutputs(map[string]string{
+		"has-changes": strconv.FormatBool(j.changes()), "needs-approval": strconv.FormatBool(needs),
+		"highest-risk": string(risk), "plan-digest": digestOf(digests), "plan-path": r.plansDir(),
+	})
+}
+
+func (s *step) setOutputs(values map[string]string) error {
+	for _, name := range sortedKeys(values) {
+		if err := s.setOutput(name, values[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// digestOf is the digest of one plan, or of several in their order.
+func digestOf(digests []string) string {
+	switch len(digests) {
+	case 0:
+		return ""
+	case 1:
+		return digests[0]
+	}
+	return canonical.Sum([]byte(strings.Join(digests, "\n")))
+}
+
+// leave writes plan.json, plan.md and report.html of one toolpack for
+// upload-artifact.
+func (r *actionRun) leave(j *judgement, p packJudgement) error {
+	dir := filepath.Join(r.plansDir(), p.Name)
+	doc, err := p.Work.Plan.Encode()
+	if err != nil {
+		return fmt.Errorf("saving plan: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("saving plan: %w", err)
+	}
+	page, err := comment.HTML(p.Work.Plan, r.options(j, p))
+	if err != nil {
+		return fmt.Errorf("saving plan: %w", err)
+	}
+	for name, data := range map[string][]byte{
+		"plan.json": doc, "plan.md": []byte(comment.Summary(p.Work.Plan, r.options(j, p))), "report.html": page,
+	} {
+		if err := files.Write(filepath.Join(dir, name), data, 0o644); err != nil {
+			return fmt.Errorf("saving plan: %w", err)
+		}
+	}
+	return nil
+}
+
+// setStatus sets the status caskmcp/approval of the head. Only for pull
+// requests to the default branch: a status belongs to a commit, and elsewhere
+// other rules hold.
+func (r *actionRun) setStatus(ctx context.Context, c *court, j *judgement) error {
+	if r.host == nil {
+		return nil
+	}
+	if slices.ContainsFunc(j.Pulls, func(p *github.Pull) bool { return p.BaseRef != c.branch }) {
+		r.notice("The pull request does not go to %s, so nothing is applied when it is merged, and caskmcp/approval is not set.", c.branch)
+		return nil
+	}
+	_, err := r.host.SetStatus(ctx, j.Head, j.status(r.runURL()))
+	return r.refused(err, "setting the status caskmcp/approval", "statuses")
+}
+
+// failOn is the verdict of the step.
+func (r *actionRun) failOn(j *judgement) error {
+	_, missing := j.count()
+	on := r.in.FailOn
+	switch {
+	case len(j.Refused) > 0 && on != "error":
+		return gateError("%s", j.Refused[0])
+	case missing > 0 && on == "unapproved":
+		return gateError("%s not approved, and fail-on is unapproved", map[bool]string{true: "1 change is", false: fmt.Sprintf("%d changes are", missing)}[missing == 1])
+	case j.changes() && on == "changes":
+		return gateError("the plan has changes, and fail-on is changes")
+	}
+	return nil
+}
+
+// failed reports a pull request that could not be planned, where people look.
+func (r *actionRun) failed(ctx context.Context, err error) error {
+	r.summarise(comment.Plan(nil, comment.Options{State: comment.Failed, Failure: err.Error(), RunURL: r.runURL()}))
+	if r.host == nil || r.ev.PullRequest == nil {
+		return err
+	}
+	s := github.Status{Context: approvalStatus, State: github.Error, Description: "the plan failed: " + line(err.Error()), URL: r.runURL()}
+	_, e := r.host.SetStatus(ctx, r.ev.PullRequest.Head.SHA, s)
+	if e := r.refused(e, "setting the status caskmcp/approval", "statuses"); e != nil {
+		return errors.Join(err, e)
+	}
+	return errors.Join(err, r.commentFailed(ctx, err))
+}
+
+// planWorkTree plans the checked-out files, against base where it is given.
+func (r *actionRun) planWorkTree(ctx context.Context) error {
+	j := &judgement{}
+	names := []string{r.in.Toolpack}
+	if r.in.Toolpack == "" {
+		names = knownPacks(r.root)
+	}
+	for _, name := range names {
+		w, err := r.env.open(ctx, name, r.in.Base)
+		if err != nil {
+			return err
+		}
+		p := packJudgement{Name: w.Pack.Config.Name, Work: w}
+		p.Approvals = apply.Evaluate(w.Plan, apply.Pull{}, nil, nil, apply.Rules{})
+		j.Packs = append(j.Packs, p)
+		j.Refused = append(j.Refused, refusals(w)...)
+	}
+	if err := r.publish(j); err != nil {
+		return err
+	}
+	return r.failOn(j)
+}
+
+// annotations are the remarks of a plan at the lines of its inputs.
+func annotations(r *actionRun, p packJudgement) []annotation {
+	return nil
+}

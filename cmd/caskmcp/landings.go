@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tomallicino/caskmcp/apply"
+	"github.com/tomallicino/caskmcp/github"
+)
+
+// landings finds the merged pull requests behind the commits of the default
+// branch, and fetches each once.
+type landings struct {
+	court   *court
+	head    string
+	history []string // along first parents, oldest first
+	found   map[int]*landed
+	done    bool
+
+	judgedKnown  bool
+	judgedCommit string
+}
+
+// judged is the newest commit before the head that an earlier run judged good,
+// "" for none.
+func (l *landings) judged(ctx context.Context) (string, error) {
+	if l.judgedKnown {
+		return l.judgedCommit, nil
+	}
+	l.judgedKnown = true
+	commits, err := l.court.trees.repo.landed(ctx, l.head, maxPulls)
+	if err != nil {
+		return "", err
+	}
+	for _, sha := range commits {
+		if sha == l.head {
+			continue
+		}
+		good, err := judgedGood(ctx, l.court.host, sha)
+		if err != nil {
+			return "", err
+		}
+		if good {
+			l.judgedCommit = sha
+			return sha, nil
+		}
+	}
+	return "", nil
+}
+
+// about are the landings as they concern one toolpack.
+func (l *landings) about(ctx context.Context, name string) ([]apply.Landing, error) {
+	if err := l.find(ctx); err != nil {
+		return nil, err
+	}
+	var out []apply.Landing
+	for _, f := range l.found {
+		x, err := l.landing(ctx, f, name)
+		if err != nil {
+			return nil, err
+		}
+		if x != nil {
+			out = append(out, *x)
+		}
+	}
+	slices.SortFunc(out, func(a, b apply.Landing) int { return a.Pull.Number - b.Pull.Number })
+	return out, nil
+}
+
+// landing is what one pull request proposed for a toolpack and what its
+// reviewers could see; nil if it proposed nothing that can be planned.
+func (l *landings) landing(ctx context.Context, f *landed, name string) (*apply.Landing, error) {
+	pull := f.pull.Pull
+	w, err := l.court.trees.plan(ctx, name, pull.Merge, pull.FirstParent)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil || w == nil {
+		return nil, nil // it merged something that could not be planned: it approves nothing
+	}
+	seen, err := l.court.seen(ctx, f.caseFile, name, pull.FirstParent)
+	if err != nil {
+		return nil, err
+	}
+	return &apply.Landing{Pull: pull, Reviews: f.reviews, Seen: seen, Rules: f.rules, Plan: w.Plan}, nil
+}
+
+// find maps commits to pull requests, newest first: those that change what
+// plans are made of.
+func (l *landings) find(ctx context.Context) error {
+	if l.done {
+		return nil
+	}
+	commits, err := l.court.trees.repo.landed(ctx, l.head, maxPulls)
+	if err != nil {
+		return err
+	}
+	for _, sha := range commits {
+		numbers, err := l.court.host.PullsOfCommit(ctx, sha, l.court.branch)
+		if err != nil {
+			return err
+		}
+		for _, n := range numbers {
+			if _, known := l.found[n]; known {
+				continue
+			}
+			f, err := l.fetch(ctx, n)
+			if err != nil {
+				return fmt.Errorf("reading pull request %d: %w", n, err)
+			}
+			if f != nil {
+				l.found[n] = f
+			}
+		}
+	}
+	l.done = true
+	return nil
+}
+
+// fetch reads a pull request if it was merged into this branch, nil otherwise.
+func (l *landings) fetch(ctx context.Context, number int) (*landed, error) {
+	pull, err := l.court.host.Pull(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	if pull.MergedBy == nil || pull.BaseRef != l.court.branch || !slices.Contains(l.history, pull.Merge) {
+		return nil, nil
+	}
+	first, err := l.firstParent(ctx, pull)
+	if err != nil || first == "" {
+		return nil, err
+	}
+	rules, err := l.court.trees.rules(ctx, first)
+	if err != nil {
+		return nil, err
+	}
+	f, err := l.court.file(ctx, number, rules)
+	if err != nil {
+		return nil, err
+	}
+	f.pull.FirstParent = first
+	return &landed{caseFile: f, rules: rules}, nil
+}
+
+// firstParent is the commit that the pull request's first landed commit stands
+// on. A rebase lands as many commits as the branch had, one upon another; a
+// merge or squash lands one.
+func (l *landings) firstParent(ctx context.Context, pull *github.Pull) (string, error) {
+	first := slices.Index(l.history, pull.Merge)
+	parents, err := l.court.trees.repo.parents(ctx, pull.Merge)
+	if err != nil {
+		return "", err
+	}
+	for len(parents) == 1 && first > 0 {
+		numbers, err := l.court.host.PullsOfCommit(ctx, l.history[first-1], l.court.branch)
+		if err != nil {
+			return "", err
+		}
+		if !slices.Contains(numbers, pull.Number) {
+			break
+		}
+		first--
+	}
+	if first == 0 {
+		return "", nil // it is the root, or further back than we look
+	}
+	return l.history[first-1], nil
+}

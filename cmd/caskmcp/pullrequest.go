@@ -1,0 +1,403 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tomallicino/caskmcp/apply"
+	"github.com/tomallicino/caskmcp/github"
+	"github.com/tomallicino/caskmcp/plan"
+	"github.com/tomallicino/caskmcp/toolpack"
+)
+
+// Contexts of commit statuses.
+const (
+	approvalStatus = "caskmcp/approval"
+	applyStatus    = "caskmcp/apply"
+)
+
+// judgement is what a pull request, or a group of a merge queue, would change,
+// and how far that is approved.
+type judgement struct {
+	Pulls      []*github.Pull // one, but for a merge group
+	Base, Head string         // commits
+	Tree       string         // their merge
+	Rules      apply.Rules
+	Packs      []packJudgement
+	// Refused says what no review can approve: state that does not verify, an
+	// edited lockfile, a secret in a capture.
+	Refused []string
+}
+
+// packJudgement is the part of one toolpack.
+type packJudgement struct {
+	Name      string
+	Work      *workspace
+	Approvals *apply.Approvals
+}
+
+// Changes reports whether anything would change for agents.
+func (j *judgement) changes() bool {
+	return slices.ContainsFunc(j.Packs, func(p packJudgement) bool { return p.Work.Plan.HasChanges() })
+}
+
+// count is how many changes there are, and how many of them lack approval.
+func (j *judgement) count() (all, missing int) {
+	for _, p := range j.Packs {
+		for _, c := range p.Approvals.Changes {
+			all++
+			if !c.Approved && !c.OnMerge {
+				missing++
+			}
+		}
+	}
+	return all, missing
+}
+
+// green reports whether the status may be: everything is approved, or will be
+// by the merge itself.
+func (j *judgement) green() bool {
+	_, missing := j.count()
+	return missing == 0 && len(j.Refused) == 0
+}
+
+// onMerge reports whether something is approved only by the merge.
+func (j *judgement) onMerge() bool {
+	return slices.ContainsFunc(j.Packs, func(p packJudgement) bool { return p.Approvals.OnMerge })
+}
+
+// status is the judgement as a commit status.
+func (j *judgement) status(url string) github.Status {
+	s := github.Status{Context: approvalStatus, State: github.Success, URL: url}
+	all, missing := j.count()
+	switch {
+	case len(j.Refused) > 0:
+		s.State, s.Description = github.Failure, j.Refused[0]
+	case missing > 0:
+		s.State, s.Description = github.Failure, fmt.Sprintf("%d of %s lack approval", missing, count(all, "change"))
+	case all == 0:
+		s.Description = "nothing changes for agents"
+	case j.onMerge():
+		s.Description = "an approver's merge approves " + count(all, "change")
+	default:
+		s.Description = count(all, "change") + " approved"
+	}
+	s.Description = line(s.Description)
+	return s
+}
+
+// court judges pull requests of a repository.
+type court struct {
+	host  *github.Client // nil without a token
+	trees *trees
+	// only restricts judgements to one toolpack; empty for all.
+	only string
+	// branch is the default branch: only merges there are applied.
+	branch string
+}
+
+// judge evaluates an open pull request: the merge of the base's tip and its
+// head, against the state and rules of that tip.
+func (c *court) judge(ctx context.Context, number int) (*judgement, error) {
+	pull, err := c.host.Pull(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	tip, err := c.host.Branch(ctx, pull.BaseRef)
+	if err != nil {
+		return nil, err
+	}
+	j := &judgement{Base: tip, Head: pull.Head}
+	if j.Tree, err = c.trees.repo.merge(ctx, tip, pull.Head); err != nil {
+		return nil, err
+	}
+	return j, c.fill(ctx, j, []int{number})
+}
+
+// judgeGroup evaluates a group of a merge queue: its head, against the state
+// and rules of its base, by the reviews of the pull requests in it.
+func (c *court) judgeGroup(ctx context.Context, base, head string, first int) (*judgement, error) {
+	for _, sha := range []string{base, head} {
+		if err := c.trees.repo.ensure(ctx, sha); err != nil {
+			return nil, err
+		}
+	}
+	numbers, err := c.pullsBetween(ctx, base, head)
+	if err != nil {
+		return nil, err
+	}
+	if first > 0 && !slices.Contains(numbers, first) {
+		numbers = append(numbers, first)
+	}
+	j := &judgement{Base: base, Head: head, Tree: head}
+	return j, c.fill(ctx, j, numbers)
+}
+
+// pullsBetween are the pull requests of the commits that head adds to base.
+func (c *court) pullsBetween(ctx context.Context, base, head string) ([]int, error) {
+	out, err := c.trees.repo.git(ctx, "rev-list", "--first-parent", "--max-count=100", head, "^"+base)
+	if err != nil {
+		return nil, fmt.Errorf("reading the merge group: %w", err)
+	}
+	var numbers []int
+	for _, sha := range strings.Fields(string(out)) {
+		found, err := c.host.OpenPullsOfCommit(ctx, sha)
+		if err != nil {
+			return nil, err
+		}
+		numbers = append(numbers, found...)
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers), nil
+}
+
+// fill plans every toolpack and counts the reviews of the pull requests.
+func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
+	if err := c.trees.repo.ensure(ctx, j.Base); err != nil {
+		return err
+	}
+	var err error
+	if j.Rules, err = c.trees.rules(ctx, j.Base); err != nil {
+		return err
+	}
+	names, err := c.names(ctx, j.Tree, j.Base)
+	if err != nil {
+		return err
+	}
+	var files []caseFile
+	for _, n := range numbers {
+		f, err := c.file(ctx, n, j.Rules)
+		if err != nil {
+			return err
+		}
+		j.Pulls = append(j.Pulls, f.pull)
+		files = append(files, f)
+	}
+	for _, name := range names {
+		w, err := c.trees.plan(ctx, name, j.Tree, j.Base)
+		if err != nil {
+			return err
+		}
+		if w == nil {
+			continue
+		}
+		p := packJudgement{Name: name, Work: w}
+		var all []*apply.Approvals
+		for _, f := range files {
+			seen, err := c.seen(ctx, f, name, j.Base)
+			if err != nil {
+				return err
+			}
+			all = append(all, apply.Evaluate(w.Plan, f.pull.Pull, f.reviews, seen, j.Rules))
+		}
+		if len(all) == 1 {
+			p.Approvals = all[0]
+		} else {
+			p.Approvals = apply.Combine(w.Plan, all)
+		}
+		j.Packs = append(j.Packs, p)
+		j.Refused = append(j.Refused, refusals(w)...)
+	}
+	edited, err := c.edited(ctx, j)
+	if err != nil {
+		return err
+	}
+	j.Refused = append(j.Refused, edited...)
+	return nil
+}
+
+// names is trees.names, without an error for a repository that has no toolpack
+// yet.
+func (c *court) names(ctx context.Context, revisions ...string) ([]string, error) {
+	names, err := c.trees.names(ctx, c.only, revisions...)
+	if err != nil && c.only == "" {
+		return nil, c.broken(ctx, revisions)
+	}
+	return names, err
+}
+
+// broken is the error of reading the revisions, nil if they only have no
+// toolpack.
+func (c *court) broken(ctx context.Context, revisions []string) error {
+	for _, r := range revisions {
+		if _, err := c.trees.folder(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refusals are what no review can approve.
+func refusals(w *workspace) []string {
+	var out []string
+	for _, f := range w.State.Findings {
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s: %s", f.Kind, f.Name, f.Text)))
+	}
+	for _, n := range w.Plan.Notes {
+		if n.Code == "secrets.in_capture" {
+			out = append(out, n.Text)
+		}
+	}
+	return out
+}
+
+// caseFile is what the host says about a pull request.
+type caseFile struct {
+	pull    *github.Pull
+	reviews []apply.Review
+	planned map[string]time.Time // by commit
+}
+
+// file fetches a pull request, its reviews, and when what they were given for
+// was planned.
+func (c *court) file(ctx context.Context, number int, rules apply.Rules) (caseFile, error) {
+	f := caseFile{planned: map[string]time.Time{}}
+	var err error
+	if f.pull, err = c.host.Pull(ctx, number); err != nil {
+		return f, err
+	}
+	if f.reviews, err = c.host.Reviews(ctx, number); err != nil {
+		return f, err
+	}
+	if err := people(ctx, c.host, rules, &f); err != nil {
+		return f, err
+	}
+	commits := []string{f.pull.Head}
+	for _, r := range f.reviews {
+		if r.Commit != "" && !slices.Contains(commits, r.Commit) {
+			commits = append(commits, r.Commit)
+		}
+	}
+	for _, sha := range commits {
+		if f.planned[sha], err = plannedAt(ctx, c.host, sha); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// seen recomputes what the plan of each reviewed commit showed: the merge of
+// that commit and base, against base. What cannot be planned showed nothing.
+func (c *court) seen(ctx context.Context, f caseFile, name, base string) (map[string]apply.Seen, error) {
+	seen := map[string]apply.Seen{}
+	for sha, at := range f.planned {
+		p, err := c.shown(ctx, name, base, sha)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		switch {
+		case err != nil || p == nil:
+			seen[sha] = apply.Seen{PlannedAt: at}
+		default:
+			seen[sha] = apply.SeenOf(p, at)
+		}
+	}
+	return seen, nil
+}
+
+// shown is the plan of the merge of a commit with base.
+func (c *court) shown(ctx context.Context, name, base, sha string) (*plan.Plan, error) {
+	tree, err := c.trees.repo.merge(ctx, base, sha)
+	if err != nil {
+		return nil, err
+	}
+	w, err := c.trees.plan(ctx, name, tree, base)
+	if err != nil || w == nil {
+		return nil, err
+	}
+	return w.Plan, nil
+}
+
+// edited says which lockfiles the pull request edits otherwise than caskmcp
+// itself would at the base: with accept [review], nobody writes them by hand.
+func (c *court) edited(ctx context.Context, j *judgement) ([]string, error) {
+	if !acceptsOnlyReviews(j.Rules) {
+		return nil, nil
+	}
+	want, err := c.lockfiles(ctx, j.Base)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.lockfiles(ctx, j.Tree)
+	if err != nil || sameFiles(want, got) {
+		return nil, err
+	}
+	s, err := c.settle(ctx, j.Base)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range s.files {
+		if f.Remove {
+			delete(want, f.Path)
+		} else if isLockfile(f.Path) {
+			want[f.Path] = string(f.Data)
+		}
+	}
+	if sameFiles(want, got) {
+		return nil, nil
+	}
+	return []string{"the pull request edits the lockfile by hand; only what apply computes is accepted"}, nil
+}
+
+// lockfiles are the files of all lockfile folders of a revision.
+func (c *court) lockfiles(ctx context.Context, treeish string) (map[string]string, error) {
+	blobs, err := c.trees.repo.blobs(ctx, treeish, c.trees.repo.prefix+toolpack.Folder)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, b := range blobs {
+		if isLockfile(b.path) {
+			out[b.path] = string(b.data)
+		}
+	}
+	return out, nil
+}
+
+// isLockfile reports whether a path of a repository lies in a toolpack's
+// lockfile folder.
+func isLockfile(path string) bool {
+	return strings.Contains(path, toolpack.Folder+"/toolpacks/") && strings.Contains(path, "/lockfile/")
+}
+
+func sameFiles(a, b map[string]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if w, ok := b[k]; !ok || w != v {
+			return false
+		}
+	}
+	return true
+}
+
+// byLockfile counts what a repository that also accepts approvals on the
+// command line has approved in the lockfile that the pull request brings.
+func (c *court) byLockfile(ctx context.Context, j *judgement) error {
+	if acceptsOnlyReviews(j.Rules) {
+		return nil
+	}
+	for i, p := range j.Packs {
+		w, err := c.trees.plan(ctx, p.Name, j.Tree, j.Tree)
+		if err != nil {
+			return err
+		}
+		if w == nil || w.Plan.HasChanges() || len(w.State.Findings) > 0 {
+			continue
+		}
+		for k := range p.Approvals.Changes {
+			j.Packs[i].Approvals.Changes[k].Approved = true
+			j.Packs[i].Approvals.Changes[k].Missing = ""
+		}
+		j.Packs[i].Approvals.Approved = true
+	}
+	return nil
+}
+
+// isConflict reports whether err is about branches that do not merge.
+func isConflict(err error) bool { return errors.Is(err, errConflict) }
