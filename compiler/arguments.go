@@ -67,9 +67,7 @@ func inputsOf(e *endpoint, prior *surface.Tool, credentials map[string]bool) inp
 		in.discriminate(e)
 	}
 	in.nameArguments(prior)
-	for i := range in.arguments {
-		in.arguments[i].describe()
-	}
+	in.describe(e)
 	return in
 }
 

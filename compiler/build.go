@@ -26,8 +26,29 @@ type builder struct {
 	nulls map[string]bool
 }
 
-// compile compiles every endpoint from its evidence, on all processors.
+// compile compiles every endpoint from its evidence, and again those whose
+// texts can say which tool of the surface returns their ids.
 func (b *builder) compile(eps []*endpoint) error {
+	b.compiled = make(map[*endpoint]surface.Tool, len(eps))
+	if err := b.compileAll(eps); err != nil {
+		return err
+	}
+	return b.compileAll(trace(eps, b.listed))
+}
+
+// listed reports whether an endpoint is in the surface, and its name there.
+func (b *builder) listed(e *endpoint) (string, bool) {
+	t := b.compiled[e]
+	if o, _ := overrideOf(e, b.opt); o.Rename != "" {
+		t.Name = o.Rename
+	}
+	chosen, _ := selected(t.Name, e.key, b.opt)
+	within, _ := inScope(&t, b.opt)
+	return t.Name, chosen && within
+}
+
+// compileAll compiles endpoints on all processors.
+func (b *builder) compileAll(eps []*endpoint) error {
 	tools := make([]surface.Tool, len(eps))
 	errs := make([]error, len(eps))
 	var next atomic.Int64
@@ -40,7 +61,6 @@ func (b *builder) compile(eps []*endpoint) error {
 		})
 	}
 	wg.Wait()
-	b.compiled = make(map[*endpoint]surface.Tool, len(eps))
 	for i, e := range eps {
 		b.compiled[e] = tools[i]
 	}

@@ -43,7 +43,7 @@ func cleanSchema(m map[string]any) {
 		switch v := value.(type) {
 		case string:
 			if key == "description" || key == "title" {
-				m[key] = clip(v, maxDescription)
+				m[key] = clip(v, maxSchemaText)
 			}
 		case json.Number:
 			if _, err := canonical.JSON(v); err != nil {

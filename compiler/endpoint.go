@@ -58,7 +58,11 @@ type endpoint struct {
 	// holes are the names of the path parameters, in order, before they are
 	// made unique.
 	holes []string
-	said  *nouns
+	// places are those parameters with the evidence of all paths that share
+	// them, listings the tools that list their values.
+	places   []*hole
+	listings []listing
+	said     *nouns
 	// base is the name without the rename of toolpack.yaml.
 	base string
 	// shared says that another method does the same to the same path.

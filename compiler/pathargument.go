@@ -102,9 +102,10 @@ func nameHoles(eps []*endpoint, prior surface.Prior) {
 		}
 	}
 	for _, e := range eps {
-		e.holes = nil
+		e.holes, e.places = nil, nil
 		for _, h := range pathHoles(e.key.template, nil) {
 			e.holes = append(e.holes, names[e.origin()+h.prefix])
+			e.places = append(e.places, merged[e.origin()+h.prefix])
 		}
 	}
 }

@@ -34,7 +34,7 @@ func TestArguments(t *testing.T) {
 			places: []string{"order_id:path:order_id", "order_id_body:body:order_id", "order_id_query:query:order_id", "text:body:text"},
 			input: `{"type":"object","additionalProperties":false,"required":["order_id"],"properties":{
 				"order_id":{"type":["integer","string"],"description":"Identifies the order."},
-				"order_id_query":{"type":"integer","description":"Query parameter \"order_id\"."},"order_id_body":{"type":"integer"},"text":{"type":"string"}}}`,
+				"order_id_query":{"type":"integer","description":"Query parameter \"order_id\"."},"order_id_body":{"type":"integer","description":"Identifies the order."},"text":{"type":"string"}}}`,
 			encoding: "application/json",
 		},
 		{

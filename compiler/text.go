@@ -2,19 +2,18 @@ package compiler
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
-	"github.com/tomallicino/caskmcp/schema"
 	"github.com/tomallicino/caskmcp/surface"
 )
 
 // Lengths of texts, in bytes. Every client puts them into the model's context.
 const (
-	maxDescription  = 1024
+	maxDescription  = 400 // of a tool
+	maxSchemaText   = 1024
 	maxArgumentText = 300
-	maxFields       = 12
+	minPurpose      = 120
 )
 
 // texts are the templates of everything that is said about a tool. Approved
@@ -23,62 +22,22 @@ var texts = map[string]string{
 	"resource": "the resource",
 	"list":     "Lists %s.", "get": "Reads %s.", "create": "Creates %s.", "update": "Changes %s; fields that are not given stay as they are.",
 	"replace": "Replaces %s as a whole.", "delete": "Deletes %s.", "search": "Searches %s.", "check": "Checks whether %s exists, without its content.",
-	"post": "Posts to %s.", "action": "%s %s.", "call": "Calls %q.", "call on": "Calls %q on %s.",
-	"of one": "%s of one %s", "one": "one %s", "a": "a new %s", "the": "the %s",
+	"post": "Posts to %s.", "send": "Sends %s to %s.", "action": "%s %s.", "action with": "%s %s, given %s.",
+	"call": "Calls %q, which takes no arguments.", "call with": "Calls %q with %s.", "call on": "Calls %q on %s.", "call on with": "Calls %q on %s with %s.",
+	"of one": "%s of one %s", "one": "one %s", "a": "a new %s", "the": "the %s", "given by": "the item given by %s", "and": "%s and %s",
 	"graphql read": "Runs the GraphQL query %s.", "graphql write": "Runs the GraphQL mutation %s.", "jsonrpc": "Calls the JSON-RPC method %s.",
-	"object": "Returns an object with %s.", "array": "Returns an array of objects with %s.", "map": "Returns a map from keys to values.",
-	"inside": "The results are under %q, objects with %s.", "empty": "Returns no content.", "media": "Returns %s.",
+	"returns": "Returns %s.", "object": "an object with %s", "array": "an array of objects with %s", "array of": "an array of %s",
+	"arrays": "arrays", "strings": "strings", "numbers": "numbers", "booleans": "booleans",
+	"map": "a map from keys to values", "map of": "a map from keys to objects with %s", "inside": "%s; %s is %s",
+	"empty": "Returns no content.", "media": "Returns %s.",
 	"more": "%s and %d more fields", "paging": "Results come in pages; use %s to get more.", "paging link": "Results come in pages.",
 	"changes": "This changes data.", "destroys": "This cannot be undone.", "deprecated": "Deprecated.",
 	"identifies": "Identifies the %s.", "identifies nothing": "Part of the path.", "form": "Form: %s.",
+	"identifies from": "Identifies the %s; %s returns it as %s.", "from": "%s returns it as %s.",
+	"start": "Start of the range.", "end": "End of the range.",
 	"page": "Which page of the results to return.", "size": "How many results to return at most.", "cursor": "Where to continue, as given by the page before.",
 	"offset": "How many results to skip.", "search text": "What to search for.", "sort": "How to order the results.", "fields": "Which fields to return.",
 	"query parameter": "Query parameter %q.", "body": "The request body.", "variables": "Variables of the GraphQL operation.", "params": "Parameters of the method.",
-}
-
-// roles are argument names whose meaning is the same everywhere.
-var roles = map[string]string{
-	"page": "page", "page_number": "page", "page_no": "page", "pageno": "page", "current_page": "page",
-	"per_page": "size", "page_size": "size", "pagesize": "size", "limit": "size", "max_results": "size", "maxresults": "size", "top": "size", "first": "size",
-	"cursor": "cursor", "page_token": "cursor", "next_token": "cursor", "after": "cursor", "before": "cursor", "starting_after": "cursor",
-	"ending_before": "cursor", "continue": "cursor", "continuation_token": "cursor", "marker": "cursor",
-	"offset": "offset", "skip": "offset", "from_index": "offset",
-	"q": "search text", "search": "search text", "query": "search text", "keyword": "search text", "keywords": "search text",
-	"sort": "sort", "sort_by": "sort", "order_by": "sort", "order": "sort", "orderby": "sort", "direction": "sort", "sort_order": "sort",
-	"fields": "fields", "include": "fields", "expand": "fields", "select": "fields",
-}
-
-// describe gives an argument without a text one. What a sealed enum says of
-// its values stays.
-func (a *argument) describe() {
-	seen, _ := a.schema["description"].(string)
-	if a.description != "" {
-		return
-	}
-	text := ""
-	switch {
-	case a.In == surface.InBody && a.Key == "":
-		text = texts["body"]
-	case a.In == surface.InQuery && roles[snake(a.Key)] != "":
-		text = texts[roles[snake(a.Key)]]
-	case a.In == surface.InQuery && a.Name != a.Key:
-		text = fmt.Sprintf(texts["query parameter"], printable(a.Key))
-	}
-	a.description = strings.TrimSpace(text + " " + seen)
-}
-
-// describe says what a path parameter identifies and what it looks like.
-func (h *hole) describe() string {
-	noun := strings.Join(singularLast(h.parent), " ")
-	text := texts["identifies nothing"]
-	if noun != "" {
-		text = fmt.Sprintf(texts["identifies"], noun)
-	}
-	switch class := h.class(); class {
-	case "uuid", "ulid", "jwt", "email", "date", "ipv4", "ipv6", "semver", "locale":
-		return text + " " + fmt.Sprintf(texts["form"], class)
-	}
-	return text
 }
 
 // titleOf is the name for people: "List user orders".
@@ -89,13 +48,25 @@ func titleOf(name string) string {
 
 // descriptionOf composes what a model reads about a tool.
 func descriptionOf(e *endpoint, t *surface.Tool, in *inputs, out output) string {
-	var parts []string
+	purpose := e.purpose(in)
 	if e.declared != nil && (e.declared.Summary != "" || e.declared.Description != "") {
-		parts = append(parts, declaredText(e))
-	} else {
-		parts = append(parts, e.purpose())
+		purpose = declaredText(e)
 	}
-	parts = append(parts, returns(e, out), paging(e, in))
+	after := consequences(e, t, in)
+	text := ""
+	// What comes back is told in as much detail as there is room for.
+	for _, fields := range []int{12, 8, 5, 3} {
+		if text = sentences(purpose, returns(e, out, fields), after); len(text) <= maxDescription {
+			return clip(text, maxDescription)
+		}
+	}
+	rest := sentences(returns(e, out, 3), after)
+	return clip(sentences(clip(purpose, max(minPurpose, maxDescription-1-len(rest))), rest), maxDescription)
+}
+
+// consequences says how to get more, and what a call does for good.
+func consequences(e *endpoint, t *surface.Tool, in *inputs) string {
+	parts := []string{paging(e, in)}
 	switch t.Effect {
 	case surface.Destructive:
 		parts = append(parts, texts["destroys"])
@@ -107,15 +78,19 @@ func descriptionOf(e *endpoint, t *surface.Tool, in *inputs, out output) string 
 	if e.declared != nil && e.declared.Deprecated {
 		parts = append(parts, texts["deprecated"])
 	}
-	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
-	return clip(strings.Join(parts, " "), maxDescription)
+	return sentences(parts...)
+}
+
+// sentences makes one text of sentences.
+func sentences(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
 }
 
 // declaredText is the specification's own text: the summary, and the
 // description where it is not the same.
 func declaredText(e *endpoint) string {
 	summary := sentence(clip(e.declared.Summary, maxArgumentText))
-	text := sentence(clip(e.declared.Description, maxDescription/2))
+	text := sentence(clip(e.declared.Description, maxDescription))
 	if text == "" || text == summary || strings.HasPrefix(text, strings.TrimSuffix(summary, ".")) && summary != "" {
 		if text != "" {
 			return text
@@ -132,35 +107,70 @@ func sentence(s string) string {
 	return s + "."
 }
 
-// purpose is the first sentence: what the call does, to what.
-func (e *endpoint) purpose() string {
+// purpose is the first sentence: what the call does, to what, with what.
+func (e *endpoint) purpose(in *inputs) string {
 	if kind, name, ok := strings.Cut(e.key.operation, ":"); ok {
-		if kind == "graphql" {
-			mode := "graphql write"
-			if strings.HasPrefix(name, "query") {
-				mode = "graphql read"
-			}
-			_, op, named := strings.Cut(name, " ")
-			if !named {
-				op = name
-			}
-			return fmt.Sprintf(texts[mode], printable(op))
-		}
-		return fmt.Sprintf(texts["jsonrpc"], printable(name))
+		return operationPurpose(kind, name)
 	}
 	n := e.nouns()
 	object := n.phrase()
+	if object == texts["resource"] && n.item {
+		object = fmt.Sprintf(texts["given by"], enumerate(holes(in.path)))
+	}
+	given := enumerate(in.given(4))
 	switch {
+	case n.action == "" && n.verb == "create" && !n.plural && given != "":
+		return fmt.Sprintf(texts["send"], given, object)
 	case n.action == "" && n.verb == "create" && !n.plural:
 		return fmt.Sprintf(texts["post"], object)
 	case n.action == "":
 		return fmt.Sprintf(texts[n.verb], object)
+	}
+	verb := strings.ReplaceAll(n.action, "_", " ")
+	spoken := strings.Contains(n.action, "_") || strings.HasPrefix(n.action, "log") || strings.HasPrefix(n.action, "sign")
+	switch {
+	case object == texts["resource"] && given == "":
+		return fmt.Sprintf(texts["call"], verb)
 	case object == texts["resource"]:
-		return fmt.Sprintf(texts["call"], strings.ReplaceAll(n.action, "_", " "))
-	case strings.Contains(n.action, "_") || strings.HasPrefix(n.action, "log") || strings.HasPrefix(n.action, "sign"):
-		return fmt.Sprintf(texts["call on"], strings.ReplaceAll(n.action, "_", " "), object)
+		return fmt.Sprintf(texts["call with"], verb, given)
+	case spoken && given != "":
+		return fmt.Sprintf(texts["call on with"], verb, object, given)
+	case spoken:
+		return fmt.Sprintf(texts["call on"], verb, object)
+	case given != "":
+		return fmt.Sprintf(texts["action with"], titleOf(thirdPerson(n.action)), object, given)
 	}
 	return fmt.Sprintf(texts["action"], titleOf(thirdPerson(n.action)), object)
+}
+
+func operationPurpose(kind, name string) string {
+	if kind != "graphql" {
+		return fmt.Sprintf(texts["jsonrpc"], printable(name))
+	}
+	mode := "graphql write"
+	if strings.HasPrefix(name, "query") {
+		mode = "graphql read"
+	}
+	_, op, named := strings.Cut(name, " ")
+	if !named {
+		op = name
+	}
+	return fmt.Sprintf(texts[mode], printable(op))
+}
+
+// given are the arguments that matter most, at most n: those that are
+// required first, none that only page, sort or select.
+func (in *inputs) given(n int) []string {
+	var names []string
+	for _, required := range []bool{true, false} {
+		for _, a := range in.arguments {
+			role := roles[snake(a.Key)]
+			if a.required == required && (a.In == surface.InQuery || a.In == surface.InBody && a.Key != "") && (role == "" || role == "search text") {
+				names = append(names, a.Name)
+			}
+		}
+	}
+	return names[:min(n, len(names))]
 }
 
 // thirdPerson is the verb as descriptions begin: cancel, cancels.
@@ -174,94 +184,6 @@ func thirdPerson(verb string) string {
 		return stem + "ies"
 	}
 	return verb + "s"
-}
-
-// returns says what comes back.
-func returns(e *endpoint, out output) string {
-	s := out.shape
-	if s == nil || s.Total() == 0 {
-		switch {
-		case len(e.obs) > 0 && out.accept == "" && len(successes(e.obs)) > 0:
-			return texts["empty"]
-		case out.accept != "" && !isJSON(out.accept):
-			return fmt.Sprintf(texts["media"], printable(out.accept))
-		}
-		return ""
-	}
-	if s.Arrays != nil && s.Objects == nil {
-		if fields := fieldList(s.Arrays.Items); fields != "" {
-			return fmt.Sprintf(texts["array"], fields)
-		}
-		return ""
-	}
-	if s.Objects == nil {
-		return ""
-	}
-	if s.Objects.Map || len(s.Objects.Properties) == 0 && s.Objects.Entries != nil {
-		return texts["map"]
-	}
-	text := ""
-	if fields := fieldList(s); fields != "" {
-		text = fmt.Sprintf(texts["object"], fields)
-	}
-	if key, items := mainArray(s); key != "" && e.many() {
-		if fields := fieldList(items); fields != "" {
-			text += " " + fmt.Sprintf(texts["inside"], key, fields)
-		}
-	}
-	return text
-}
-
-// mainArray is the only property that is an array of objects.
-func mainArray(s *schema.Shape) (string, *schema.Shape) {
-	found, items := "", (*schema.Shape)(nil)
-	for name, p := range s.Objects.Properties {
-		if p.Arrays == nil || p.Arrays.Items == nil || p.Arrays.Items.Objects == nil || !plainName(name) {
-			continue
-		}
-		if found != "" {
-			return "", nil
-		}
-		found, items = name, p.Arrays.Items
-	}
-	return found, items
-}
-
-// fieldList names the main fields of an object: ids and names first, then by
-// how often they are there, then by name.
-func fieldList(s *schema.Shape) string {
-	if s == nil || s.Objects == nil || s.Objects.Map {
-		return ""
-	}
-	names := slices.DeleteFunc(slices.Collect(maps.Keys(s.Objects.Properties)), func(n string) bool { return !plainName(n) })
-	slices.SortFunc(names, func(a, b string) int {
-		if d := fieldRank(a) - fieldRank(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	if len(names) == 0 {
-		return ""
-	}
-	if rest := len(names) - maxFields; rest > 1 {
-		return fmt.Sprintf(texts["more"], strings.Join(names[:maxFields], ", "), rest)
-	}
-	return strings.Join(names, ", ")
-}
-
-func fieldRank(name string) int {
-	s := snake(name)
-	switch {
-	case identityKeys[s]:
-		return 0
-	case s == "name" || s == "title" || naturalKeys[s] != "":
-		return 1
-	case s == "status" || s == "state" || s == "type":
-		return 2
-	case strings.HasSuffix(s, "_url") || strings.HasPrefix(s, "_"):
-		return 4
-	}
-	return 3
 }
 
 // plainName reports whether a JSON key is a name that may stand in a text:
