@@ -93,6 +93,11 @@ func (r *actionRun) check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		repo, err := toolpack.LoadRepository(w.Pack.Root)
+		if err != nil {
+			return err
+		}
+		w.State.Restrict(repo.Approvals.Accept)
 		findings := checkFindings(w)
 		total += len(findings)
 		var text string

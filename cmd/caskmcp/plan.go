@@ -183,18 +183,28 @@ func (e *env) readPlan(name string) (*plan.Plan, error) {
 
 func newCheck(e *env) *cobra.Command {
 	var ref, base string
-	var asJSON bool
+	var asJSON, onGitHub bool
+	var f approvalFlags
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "The gate: exit with 3 unless everything is approved and verifies",
 		Long: `Check recompiles the captures and fails unless the result is exactly what the
-lockfile approves, and unless every digest and approval in it verifies.
+lockfile approves, and unless every digest and approval in it verifies. With
+--github it counts the reviews of a pull request instead, as "caskmcp approval".
 
 Exit status: 0 all approved; 3 something is not; 1 when it could not work.`,
-		Example: examples(`caskmcp check`, `caskmcp check --base origin/main --json`),
+		Example: examples(`caskmcp check`, `caskmcp check --base origin/main --json`, `caskmcp check --github --pr 12`),
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return e.runCheck(c.Context(), ref, base, asJSON) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if onGitHub {
+				f.toolpack, f.json = ref, asJSON
+				return e.runApproval(c.Context(), f)
+			}
+			return e.runCheck(c.Context(), ref, base, asJSON)
+		},
 	}
+	c.Flags().BoolVar(&onGitHub, "github", false, "count the reviews of the pull request --pr")
+	addApprovalFlags(c, &f)
 	addToolpack(c, &ref)
 	c.Flags().StringVar(&base, "base", "", "take the state from this git revision instead of the work tree")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")

@@ -54,7 +54,7 @@ func newRoot(e *env) *cobra.Command {
 		}
 	}
 	add("capture", newCapture(e), newOpenAPI(e), newCompile(e))
-	add("surface", newPlan(e), newShow(e), newApprove(e), newApply(e), newCheck(e))
+	add("surface", newPlan(e), newShow(e), newApprove(e), newApply(e), newCheck(e), newApproval(e))
 	add("serve", newServe(e), newRun(e), newMCP(e), newDrift(e))
 	root.AddCommand(newInit(e), newDemo(e), newAction(e), newVersion(e))
 	hideGlobalUsageNoise(root)
