@@ -183,6 +183,14 @@ var hostile = []string{
 	"_This comment is outdated_", "\ufe0f\ufe0e", "\u034f", strings.Repeat("`", 40), strings.Repeat("A", 5000), "\xff\xfe",
 }
 
+func hostileNotes() (notes []plan.Note) {
+	for i, h := range hostile {
+		h = strings.ToValidUTF8(h, "")
+		notes = append(notes, plan.Note{Code: []string{h, "secrets.in_capture"}[i%2], Text: h, Hint: h})
+	}
+	return notes
+}
+
 func hostilePlan(t testing.TB) *plan.Plan {
 	var after []surface.Tool
 	old := surface.Surface{Policy: policy.Policy{Rules: []policy.Rule{{Name: "x"}}}}
@@ -202,26 +210,49 @@ func hostilePlan(t testing.TB) *plan.Plan {
 			old.Tools = append(old.Tools, was)
 		}
 	}
+	for i := range after {
+		h := strings.ToValidUTF8(hostile[i], "")
+		quoted, _ := json.Marshal(h)
+		x := &after[i]
+		x.OutputSchema = json.RawMessage(fmt.Sprintf(`{"title":%s,"properties":{%s:{"type":%s,"format":%s,"pattern":%s,"examples":[%s],"default":%s}}}`, quoted, quoted, quoted, quoted, quoted, quoted, quoted))
+		x.Binding.Arguments = []surface.Argument{{Name: h, In: h, Key: h, Style: h}}
+		x.Binding.Fixed = []surface.Fixed{{In: h, Key: h, Value: quoted}}
+		x.Binding.Encoding, x.Binding.Accept, x.Binding.Result = h, h, h
+		x.Binding.Operation = &surface.Operation{Kind: h, Name: h}
+		x.Auth.In, x.Auth.Name = h, h
+		x.Redact, x.Expires, x.Confirm = []string{h}, h, surface.Confirm(h)
+		if i%3 == 0 {
+			x.Binding.Method, x.Binding.Scheme = h, h
+		}
+	}
 	st := state(old)
 	st.Findings = []lockfile.Finding{{Kind: hostile[0], Name: hostile[1], Code: hostile[2], Text: strings.Join(hostile[:20], "\n")}}
 	s := shop(after...)
 	s.Server.Instructions = strings.ToValidUTF8(strings.Join(hostile, " "), "")
 	s.Toolsets[0].Description = hostile[3]
-	p, err := plan.New(plan.Params{Toolpack: hostile[0], State: st, Result: &compiler.Result{Surface: s}, Notes: []plan.Note{{Code: hostile[4], Text: hostile[5], Hint: hostile[6]}}})
+	s.Policy.Rules = nil
+	for _, h := range hostile {
+		h = strings.ToValidUTF8(h, "")
+		s.Toolsets = append(s.Toolsets, surface.Toolset{Name: h + "s", Description: h})
+		s.Policy.Rules = append(s.Policy.Rules, policy.Rule{Name: h})
+	}
+	p, err := plan.New(plan.Params{Toolpack: hostile[0], State: st, Result: &compiler.Result{Surface: s}, Notes: hostileNotes(), Inputs: []plan.Input{{Path: hostile[0]}, {Path: hostile[2]}}})
 	require.NoError(t, err)
 	return p
 }
 
-func TestHostileTextIsInert(t *testing.T) {
-	p := hostilePlan(t)
-	for budget := range map[int]bool{60_000: true, 1_000_000: true, 20_000: true, 3_000: true} {
-		text := Plan(p, Options{MaxBytes: budget, Key: "k"})
-		require.True(t, strings.HasPrefix(text, "<!-- caskmcp:plan v=1 key=k plan="))
-		require.Contains(t, text, " -->\n## 🛑")
-		requireSafe(t, text)
+// manyChanges plans n tools that each say more and take another type.
+func manyChanges(t testing.TB, n int) *plan.Plan {
+	t.Helper()
+	var before, after []surface.Tool
+	for i := range n {
+		x := tool(fmt.Sprintf("tool_%04d", i), "GET", "api.example", fmt.Sprintf("/r%04d", i), surface.Read)
+		before = append(before, x)
+		x.Description += " And more."
+		x.InputSchema = json.RawMessage(`{"type":"object","properties":{"id":{"type":"integer"}},"additionalProperties":false}`)
+		after = append(after, x)
 	}
-	r := &drift.Report{Changes: p.Changes, Notes: p.Notes, Blocks: true}
-	requireSafe(t, Drift(r))
+	return makePlan(t, state(shop(before...)), shop(after...))
 }
 
 func TestLevels(t *testing.T) {

@@ -109,7 +109,8 @@ func gainedBy(p *plan.Plan) (lines []gained, caution bool) {
 const mostItems = 4
 
 // gainBox says above the fold what agents gain; empty when they gain nothing.
-func gainBox(p *plan.Plan) string {
+// It names things while there is room for anything but counts.
+func gainBox(p *plan.Plan, l level) string {
 	lines, caution := gainedBy(p)
 	if len(lines) == 0 {
 		return ""
@@ -121,6 +122,10 @@ func gainBox(p *plan.Plan) string {
 	var b strings.Builder
 	b.WriteString("> [!" + kind + "]\n> **What agents gain**\n")
 	for _, g := range lines {
+		if l == countsAndLinks {
+			fmt.Fprintf(&b, "> - **%s**\n", g.Count)
+			continue
+		}
 		var items []string
 		for _, x := range g.items[:min(len(g.items), mostItems+1)] {
 			items = append(items, x.markdown())

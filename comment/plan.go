@@ -48,43 +48,6 @@ type Options struct {
 	MaxBytes int
 }
 
-// Marker is what a sticky comment of that kind ("plan" or "drift") and key
-// begins with, and by which it is found again.
-func Marker(kind, key string) string {
-	return fmt.Sprintf("<!-- caskmcp:%s v=1 key=%s ", word(kind), word(key))
-}
-
-// marker is the first line of a comment, empty without a key.
-func marker(kind string, opt Options, digest string) string {
-	if opt.Key == "" {
-		return ""
-	}
-	text := Marker(kind, opt.Key)
-	for _, f := range []struct {
-		name, value string
-		most        int
-	}{{"head", opt.Head, 12}, {"base", opt.Base, 12}, {kind, digest, len("sha256:") + 12}} {
-		if f.value != "" {
-			text += f.name + "=" + word(f.value[:min(len(f.value), f.most)]) + " "
-		}
-	}
-	return text + "-->\n"
-}
-
-// word writes s so that it cannot end a marker or one of its fields.
-func word(s string) string {
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-', c == ':':
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
-}
-
 // level says how much is left out to stay in the budget.
 type level int
 
@@ -134,33 +97,6 @@ func fit(budget int, render func(l level, budget int) string) string {
 	return render(countsAndLinks, budget)
 }
 
-// withoutPlan is the comment while there is no plan to show.
-func withoutPlan(opt Options) string {
-	var b strings.Builder
-	b.WriteString(marker("plan", opt, ""))
-	if opt.State == Failed {
-		b.WriteString("## ❌ caskmcp plan failed\n\nNothing was planned, and nothing new is served.\n")
-		if opt.Failure != "" {
-			lines := strings.Split(strings.TrimSpace(shorten(opt.Failure, maxFailure)), "\n")
-			b.WriteString("\n" + fence("text", lines))
-		}
-	} else {
-		b.WriteString("## ⏳ caskmcp plan: " + outdated(opt) + "\n\nThis comment shows the plan as soon as it is there.\n")
-	}
-	b.WriteString(footer(nil, opt))
-	return b.String()
-}
-
-// maxFailure is how many characters of an error a comment shows.
-const maxFailure = 4000
-
-func outdated(opt Options) string {
-	if opt.Commit == "" {
-		return "outdated, planning again"
-	}
-	return "outdated, planning " + commit(opt.Commit)
-}
-
 func renderPlan(p *plan.Plan, opt Options, l level, budget int) string {
 	var b strings.Builder
 	b.WriteString(marker("plan", opt, p.PlanDigest))
@@ -168,7 +104,7 @@ func renderPlan(p *plan.Plan, opt Options, l level, budget int) string {
 	b.WriteString(verdict(p, opt, t) + "\n\n")
 	b.WriteString(summary(p) + "\n\n")
 	b.WriteString(revisions(p, opt, t) + "\n\n")
-	b.WriteString(gainBox(p))
+	b.WriteString(gainBox(p, l))
 	if l < countsAndLinks {
 		b.WriteString(outsideTable(t.outside))
 		b.WriteString(approvalTable(opt, t.need, l, budget))
@@ -232,61 +168,6 @@ func (o Options) approval(c plan.Change) *apply.ChangeApproval {
 		return nil
 	}
 	return o.Approvals.Of(apply.KeyOf(c))
-}
-
-func verdict(p *plan.Plan, opt Options, t tally) string {
-	changes := len(t.need) + len(t.free)
-	switch {
-	case opt.State == Outdated:
-		return "## ⏳ caskmcp plan: " + outdated(opt)
-	case opt.State == Applied:
-		return appliedVerdict(opt, t, changes)
-	case secrets(p) > 0:
-		return fmt.Sprintf("## 🛑 caskmcp plan: %s in the captures", plural(secrets(p), "secret"))
-	case len(t.outside) > 0:
-		return fmt.Sprintf("## 🛑 caskmcp plan: the approved state was changed outside caskmcp, and %s", needs(len(t.need), changes))
-	case !p.HasChanges():
-		return "## ✅ caskmcp plan: no changes"
-	case len(t.blockers) > 0:
-		return "## 🛑 caskmcp plan: " + names(t.blockers) + " " + verb(len(t.blockers), "requests", "request") + " changes"
-	case t.missing == 0 && len(t.need) > 0:
-		return "## 🟢 caskmcp plan: approved, applies on merge"
-	case t.missing == 0:
-		return fmt.Sprintf("## 🟢 caskmcp plan: %s, no approval needed", plural(changes, "change"))
-	case t.onMerge:
-		return fmt.Sprintf("## 🟡 caskmcp plan: %s, approved by merging", plural(changes, "change"))
-	case opt.Approvals != nil && t.missing < len(t.need):
-		return fmt.Sprintf("## 🛑 caskmcp plan: %s, %d approved so far", needs(len(t.need), changes), len(t.need)-t.missing)
-	}
-	return "## 🛑 caskmcp plan: " + needs(len(t.need), changes)
-}
-
-func appliedVerdict(opt Options, t tally, changes int) string {
-	in := ""
-	if opt.Commit != "" {
-		in = " in " + commit(opt.Commit)
-	}
-	switch {
-	case t.missing == 0:
-		return "## ✅ caskmcp plan: applied" + in
-	case t.missing == changes:
-		return "## 🛑 caskmcp plan: nothing applied, " + plural(changes, "change") + " without approval"
-	}
-	return fmt.Sprintf("## ⚠️ caskmcp plan: %d of %s applied%s, %d without approval left out", changes-t.missing, plural(changes, "change"), in, t.missing)
-}
-
-// commit names a commit as git does, by its first characters.
-func commit(sha string) string { return inline(sha[:min(len(sha), 7)]) }
-
-func needs(need, all int) string {
-	return fmt.Sprintf("%d of %s %s approval", need, plural(all, "change"), verb(need, "needs", "need"))
-}
-
-func verb(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }
 
 // summary is Terraform's line and what a reviewer looks for next.

@@ -46,11 +46,12 @@ func phrase(r plan.Reason, short bool) string {
 }
 
 // sentence writes the text of a reason: our words as they are, what they quote
-// as code. A text that is not written like ours is code as a whole.
+// and JSON at the end as code. A text that is not written like ours is code as
+// a whole.
 func sentence(text string) string {
 	var b strings.Builder
 	for rest := shorten(text, maxSentence); rest != ""; {
-		start := strings.IndexByte(rest, '"')
+		start := strings.IndexAny(rest, "\"{[")
 		if start < 0 {
 			start = len(rest)
 		}
@@ -59,6 +60,10 @@ func sentence(text string) string {
 		}
 		b.WriteString(rest[:start])
 		if start == len(rest) {
+			break
+		}
+		if rest[start] != '"' {
+			b.WriteString("<code>" + escape(shorten(rest[start:], maxJSON)) + "</code>")
 			break
 		}
 		end := closingQuote(rest, start)
@@ -70,6 +75,9 @@ func sentence(text string) string {
 	}
 	return b.String()
 }
+
+// maxJSON is how many characters of a JSON value a table cell shows.
+const maxJSON = 60
 
 // maxSentence is how many characters of one reason a table cell shows.
 const maxSentence = 400

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	ourMarker  = regexp.MustCompile(`^<!-- caskmcp:(plan|drift) v=1 [a-z0-9=:… %A-F-]*-->\n`)
+	ourMarker  = regexp.MustCompile(`^<!-- caskmcp:(plan|drift) v=1 [A-Za-z0-9=:. %_-]*-->\n`)
 	tags       = regexp.MustCompile(`</?([a-zA-Z!][^\s>]*)[^>]*>`)
 	backticked = regexp.MustCompile("`[^`\n]*`")
 	codeTag    = regexp.MustCompile(`<code>[^<\n]*</code>`)
@@ -135,19 +135,17 @@ func fuzzSafe(t *testing.T, text string) {
 }
 
 func BenchmarkPlan(b *testing.B) {
-	var before, after []surface.Tool
-	for i := range 1000 {
-		x := tool("tool_"+string(rune('a'+i%26))+strings.Repeat("x", i%7)+"_"+itoa(i), "GET", "api.example", "/r"+itoa(i), surface.Read)
-		before = append(before, x)
-		x.Description += " And more."
-		x.InputSchema = json.RawMessage(`{"type":"object","properties":{"id":{"type":"integer"}},"additionalProperties":false}`)
-		after = append(after, x)
-	}
-	p := makePlan(b, state(shop(before...)), shop(after...))
+	p := manyChanges(b, 1000)
 	require.Len(b, p.Changes, 1000)
 	for b.Loop() {
 		require.LessOrEqual(b, len(Plan(p, Options{})), MaxBytes)
 	}
 }
 
-func itoa(i int) string { doc, _ := json.Marshal(i); return string(doc) }
+func BenchmarkHTML(b *testing.B) {
+	p := manyChanges(b, 1000)
+	for b.Loop() {
+		_, err := HTML(p, Options{})
+		require.NoError(b, err)
+	}
+}

@@ -165,21 +165,27 @@ func splitRequest(request string) (method, origin, path string) {
 // codeSpan writes one of our own symbols as code.
 func codeSpan(s string) string { return "`" + s + "`" }
 
-// why names the most severe reasons; one in a shortened table.
+// why names the most severe reasons, one of each code; one in all in a
+// shortened table.
 func (r rows) why(c plan.Change) string {
 	most := 3
 	if r.short {
 		most = 1
 	}
 	var parts []string
+	left, codes := 0, map[string]bool{}
 	for _, reason := range c.Reasons {
-		if reason.Code == "host.added" && r.fresh && !r.short {
-			continue
+		switch {
+		case reason.Code == "host.added" && r.fresh && len(c.Reasons) > 1:
+		case codes[reason.Code] || len(parts) == most:
+			left++
+		default:
+			codes[reason.Code] = true
+			parts = append(parts, phrase(reason, r.short || r.repeated[reason] > 0))
 		}
-		parts = append(parts, phrase(reason, r.short || r.repeated[reason] > 0))
 	}
-	if len(parts) > most+1 || r.short && len(parts) > most {
-		parts = append(parts[:most], fmt.Sprintf("and %d more", len(parts)-most))
+	if left > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", left))
 	}
 	return strings.Join(parts, "<br>")
 }

@@ -1,0 +1,90 @@
+package comment
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/plan"
+)
+
+func verdict(p *plan.Plan, opt Options, t tally) string {
+	changes := len(t.need) + len(t.free)
+	switch {
+	case opt.State == Outdated:
+		return "## ⏳ caskmcp plan: " + outdated(opt)
+	case opt.State == Applied:
+		return appliedVerdict(opt, t, changes)
+	case secrets(p) > 0:
+		return fmt.Sprintf("## 🛑 caskmcp plan: %s in the captures", plural(secrets(p), "secret"))
+	case len(t.outside) > 0:
+		return fmt.Sprintf("## 🛑 caskmcp plan: the approved state was changed outside caskmcp, and %s", needs(len(t.need), changes))
+	case !p.HasChanges():
+		return "## ✅ caskmcp plan: no changes"
+	case len(t.blockers) > 0:
+		return "## 🛑 caskmcp plan: " + names(t.blockers) + " " + verb(len(t.blockers), "requests", "request") + " changes"
+	case t.missing == 0 && len(t.need) > 0:
+		return "## 🟢 caskmcp plan: approved, applies on merge"
+	case t.missing == 0:
+		return fmt.Sprintf("## 🟢 caskmcp plan: %s, no approval needed", plural(changes, "change"))
+	case t.onMerge:
+		return fmt.Sprintf("## 🟡 caskmcp plan: %s, approved by merging", plural(changes, "change"))
+	case opt.Approvals != nil && t.missing < len(t.need):
+		return fmt.Sprintf("## 🛑 caskmcp plan: %s, %d approved so far", needs(len(t.need), changes), len(t.need)-t.missing)
+	}
+	return "## 🛑 caskmcp plan: " + needs(len(t.need), changes)
+}
+
+func appliedVerdict(opt Options, t tally, changes int) string {
+	in := ""
+	if opt.Commit != "" {
+		in = " in " + commit(opt.Commit)
+	}
+	switch {
+	case t.missing == 0:
+		return "## ✅ caskmcp plan: applied" + in
+	case t.missing == changes:
+		return "## 🛑 caskmcp plan: nothing applied, " + plural(changes, "change") + " without approval"
+	}
+	return fmt.Sprintf("## ⚠️ caskmcp plan: %d of %s applied%s, %d without approval left out", changes-t.missing, plural(changes, "change"), in, t.missing)
+}
+
+// commit names a commit as git does, by its first characters.
+func commit(sha string) string { return inline(sha[:min(len(sha), 7)]) }
+
+func needs(need, all int) string {
+	return fmt.Sprintf("%d of %s %s approval", need, plural(all, "change"), verb(need, "needs", "need"))
+}
+
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// withoutPlan is the comment while there is no plan to show.
+func withoutPlan(opt Options) string {
+	var b strings.Builder
+	b.WriteString(marker("plan", opt, ""))
+	if opt.State == Failed {
+		b.WriteString("## ❌ caskmcp plan failed\n\nNothing was planned, and nothing new is served.\n")
+		if opt.Failure != "" {
+			lines := strings.Split(strings.TrimSpace(shorten(opt.Failure, maxFailure)), "\n")
+			b.WriteString("\n" + fence("text", lines))
+		}
+	} else {
+		b.WriteString("## ⏳ caskmcp plan: " + outdated(opt) + "\n\nThis comment shows the plan as soon as it is there.\n")
+	}
+	b.WriteString(footer(nil, opt))
+	return b.String()
+}
+
+// maxFailure is how many characters of an error a comment shows.
+const maxFailure = 4000
+
+func outdated(opt Options) string {
+	if opt.Commit == "" {
+		return "outdated, planning again"
+	}
+	return "outdated, planning " + commit(opt.Commit)
+}
