@@ -1,13 +1,11 @@
 package openapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -137,63 +135,4 @@ func fromScalar(n *yaml.Node) any {
 		}
 	}
 	return n.Value
-}
-
-// toYAML writes a JSON document as YAML, its keys in the order they are in.
-func toYAML(doc []byte) ([]byte, error) {
-	dec := json.NewDecoder(bytes.NewReader(doc))
-	dec.UseNumber()
-	node, err := toNode(dec)
-	if err != nil {
-		return nil, fmt.Errorf("writing YAML: %w", err)
-	}
-	var buf bytes.Buffer
-	enc := yaml.NewEncoder(&buf)
-	enc.SetIndent(2)
-	if err := enc.Encode(node); err != nil {
-		return nil, fmt.Errorf("writing YAML: %w", err)
-	}
-	return buf.Bytes(), enc.Close()
-}
-
-func toNode(dec *json.Decoder) (*yaml.Node, error) {
-	token, err := dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	n := &yaml.Node{Kind: yaml.ScalarNode}
-	switch t := token.(type) {
-	case json.Delim:
-		n.Kind = yaml.SequenceNode
-		if t == '{' {
-			n.Kind = yaml.MappingNode
-		}
-		for dec.More() {
-			c, err := toNode(dec)
-			if err != nil {
-				return nil, err
-			}
-			n.Content = append(n.Content, c)
-		}
-		if len(n.Content) == 0 {
-			n.Style = yaml.FlowStyle
-		}
-		_, err = dec.Token()
-		return n, err
-	case string:
-		n.SetString(t)
-		if strings.ContainsAny(t, "\r\u0085\u2028\u2029") || strings.TrimSpace(t) != t {
-			n.Style = yaml.DoubleQuotedStyle
-		}
-	case json.Number:
-		n.Tag, n.Value = "!!float", string(t)
-		if !strings.ContainsAny(string(t), ".eE") {
-			n.Tag = "!!int"
-		}
-	case bool:
-		n.Tag, n.Value = "!!bool", strconv.FormatBool(t)
-	case nil:
-		n.Tag, n.Value = "!!null", "null"
-	}
-	return n, nil
 }
