@@ -224,7 +224,7 @@ func freeTable(free []plan.Change, l level) string {
 	var b strings.Builder
 	b.WriteString(r.facts() + "| | Change | Why |\n|:-:|:--|:--|\n")
 	for _, c := range shown {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", codeSpan(c.Action().Symbol()), r.object(c), r.why(c))
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", symbol(c.Action()), r.object(c), r.why(c))
 	}
 	if more := len(free) - len(shown); more > 0 {
 		fmt.Fprintf(&b, "\n%d more rows are left out here.\n", more)

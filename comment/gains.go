@@ -90,15 +90,15 @@ type gained struct {
 	items []item
 }
 
-// gainedBy lists what agents gain, what is most dangerous first. Caution is
-// false where they only get more to read.
-func gainedBy(p *plan.Plan) (lines []gained, caution bool) {
-	if n := secrets(p); n > 0 {
+// gainedBy lists what agents gain by those changes, what is most dangerous
+// first. Caution is false where they only get more to read.
+func gainedBy(changes []plan.Change, notes []plan.Note) (lines []gained, caution bool) {
+	if n := secrets(notes); n > 0 {
 		lines = append(lines, gained{Count: plural(n, "secret") + " in a capture", items: []item{{text: "revoke it, see the notes below"}}})
 	}
 	for _, g := range append(slices.Clone(gains), newReads) {
 		caution = caution || len(lines) > 0
-		if items := g.items(p.Changes); len(items) > 0 {
+		if items := g.items(changes); len(items) > 0 {
 			lines = append(lines, gained{Count: fmt.Sprintf("%d %s", len(items), verb(len(items), g.one, g.many)), items: items})
 		}
 	}
@@ -108,10 +108,22 @@ func gainedBy(p *plan.Plan) (lines []gained, caution bool) {
 // mostItems is how many things one line of the box names.
 const mostItems = 4
 
+// granted are the changes that agents gain by: once a plan is applied, what was
+// left out is none.
+func granted(p *plan.Plan, opt Options) []plan.Change {
+	if opt.State != Applied {
+		return p.Changes
+	}
+	return slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool {
+		a := opt.approval(c)
+		return a != nil && !a.Approved
+	})
+}
+
 // gainBox says above the fold what agents gain; empty when they gain nothing.
 // It names things while there is room for anything but counts.
-func gainBox(p *plan.Plan, l level) string {
-	lines, caution := gainedBy(p)
+func gainBox(title string, changes []plan.Change, notes []plan.Note, l level) string {
+	lines, caution := gainedBy(changes, notes)
 	if len(lines) == 0 {
 		return ""
 	}
@@ -120,7 +132,7 @@ func gainBox(p *plan.Plan, l level) string {
 		kind = "CAUTION"
 	}
 	var b strings.Builder
-	b.WriteString("> [!" + kind + "]\n> **What agents gain**\n")
+	b.WriteString("\n> [!" + kind + "]\n> **" + title + "**\n")
 	for _, g := range lines {
 		if l == countsAndLinks {
 			fmt.Fprintf(&b, "> - **%s**\n", g.Count)
@@ -132,7 +144,7 @@ func gainBox(p *plan.Plan, l level) string {
 		}
 		fmt.Fprintf(&b, "> - **%s:** %s\n", g.Count, listOf(items, len(g.items), mostItems))
 	}
-	return b.String() + "\n"
+	return b.String()
 }
 
 // list joins items and counts those over most.
@@ -147,9 +159,9 @@ func listOf(items []string, n, most int) string {
 }
 
 // secrets counts what the detectors found in the inputs.
-func secrets(p *plan.Plan) int {
+func secrets(notes []plan.Note) int {
 	n := 0
-	for _, note := range p.Notes {
+	for _, note := range notes {
 		if note.Code == "secrets.in_capture" {
 			n++
 		}

@@ -94,7 +94,7 @@ func reportOf(p *plan.Plan, opt Options) report {
 	if opt.Head != "" && opt.Base != "" {
 		r.Where = plan.Printable(fmt.Sprintf("%s, against the lockfile at %s", shorten(opt.Head, 12), shorten(opt.Base, 12)))
 	}
-	gains, caution := gainedBy(p)
+	gains, caution := gainedBy(granted(p, opt), p.Notes)
 	r.Caution = caution
 	for _, g := range gains {
 		line := reportGain{Count: g.Count}

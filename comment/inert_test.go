@@ -212,12 +212,13 @@ func requireLine(t testing.TB, line string) {
 }
 
 func TestHostileTextIsInertInAnnotationsAndLog(t *testing.T) {
+	whole := hostilePlan(t)
 	for i, h := range hostile {
 		requireLine(t, LogLine(h))
 		requireLine(t, LogLine(" "+h+"::"+h))
-		p := hostilePlan(t)
-		p.Changes = p.Changes[i%len(p.Changes):]
-		all := Annotations(p, func(string) []byte { return []byte("{" + h + "\n" + h) })
+		p := *whole
+		p.Notes, p.Changes = p.Notes[:i%4], p.Changes[i%len(p.Changes):]
+		all := Annotations(&p, func(string) []byte { return []byte("{" + h + "\n" + h) })
 		require.LessOrEqual(t, len(all), 10)
 		for _, a := range all {
 			require.Contains(t, []string{LevelError, LevelWarning, LevelNotice}, a.Level)

@@ -103,8 +103,8 @@ func renderPlan(p *plan.Plan, opt Options, l level, budget int) string {
 	t := tallyOf(p, opt)
 	b.WriteString(verdict(p, opt, t) + "\n\n")
 	b.WriteString(summary(p) + "\n\n")
-	b.WriteString(revisions(p, opt, t) + "\n\n")
-	b.WriteString(gainBox(p, l))
+	b.WriteString(revisions(p, opt, t) + "\n")
+	b.WriteString(gainBox("What agents gain", granted(p, opt), p.Notes, l))
 	if l < countsAndLinks {
 		b.WriteString(outsideTable(t.outside))
 		b.WriteString(approvalTable(opt, t.need, l, budget))
@@ -254,9 +254,13 @@ func howTo(opt Options, t tally) string {
 func footer(p *plan.Plan, opt Options) string {
 	var links []string
 	if opt.RunURL != "" {
-		links = append(links, "[Full plan]("+linkTarget(opt.RunURL)+")")
+		name := "Full plan"
+		if p == nil {
+			name = "Log"
+		}
+		links = append(links, "["+name+"]("+linkTarget(opt.RunURL)+")")
 	}
-	if opt.PlanURL != "" {
+	if p != nil && opt.PlanURL != "" {
 		links = append(links, "[plan.json]("+linkTarget(opt.PlanURL)+")")
 	}
 	if p != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tomallicino/caskmcp/apply"
 	"github.com/tomallicino/caskmcp/compiler"
 	"github.com/tomallicino/caskmcp/plan"
 	"github.com/tomallicino/caskmcp/surface"
@@ -19,7 +20,7 @@ var (
 	tags       = regexp.MustCompile(`</?([a-zA-Z!][^\s>]*)[^>]*>`)
 	backticked = regexp.MustCompile("`[^`\n]*`")
 	codeTag    = regexp.MustCompile(`<code>[^<\n]*</code>`)
-	link       = regexp.MustCompile(`\[(Full plan|plan\.json|Full report)\]\(<https?://[^<>\s]*>\)`)
+	link       = regexp.MustCompile(`\[(Full plan|Log|plan\.json|Full report)\]\(<https?://[^<>\s]*>\)`)
 )
 
 // requireSafe checks a comment as GitHub would read it: fences and tags are
@@ -120,13 +121,31 @@ func FuzzPlan(f *testing.F) {
 		if err != nil {
 			t.Skip(err)
 		}
+		approvals := apply.Evaluate(p, apply.Pull{Number: 1}, []apply.Review{{User: apply.Person{Login: a, Permission: b}, State: apply.ReviewChangesRequested}}, nil, apply.Rules{Approvers: map[surface.Risk][]string{surface.Safe: {a, b}}})
+		states := []State{Planned, Outdated, Applied, Failed}
 		limit := max(3000, int(budget))
-		text := Plan(p, Options{MaxBytes: limit})
+		opt := Options{Key: b, Head: a, Base: b, Commit: a, Failure: b, Approvals: approvals, State: states[int(budget)%len(states)], MaxBytes: limit}
+		text := Plan(p, opt)
 		require.LessOrEqual(t, len(text), limit)
-		require.True(t, strings.HasPrefix(text, "## "))
+		require.True(t, strings.HasPrefix(text, Marker("plan", b)) || b == "" && strings.HasPrefix(text, "## "))
 		fuzzSafe(t, text)
+		requireInert(t, text, markup)
+		require.LessOrEqual(t, len(Plan(p, Options{})), MaxBytes)
+
+		page, err := HTML(p, opt)
+		require.NoError(t, err)
+		requireInertPage(t, page, len(p.Changes))
+		for _, x := range Annotations(p, func(string) []byte { return []byte(a) }) {
+			requireLine(t, x.Title)
+			requireLine(t, x.Message)
+		}
+		requireLine(t, LogLine(a+b))
 	})
 }
+
+// markup are the characters of foreign: fuzzed text may spell our words, but
+// it has no markup outside of code.
+var markup = []string{"@", "#", "::", "](", "<", "`"}
 
 // fuzzSafe is requireSafe without the words that a fuzzer may spell.
 func fuzzSafe(t *testing.T, text string) {

@@ -103,7 +103,7 @@ func approvalTable(opt Options, need []plan.Change, l level, budget int) string 
 	r := rowsOf(opt, need, l)
 	title, approvers := "Needs approval", "Approvals"
 	if opt.State == Applied {
-		title = "Applied"
+		title = "Changes"
 	}
 	b.WriteString("\n### " + title + "\n" + r.facts())
 	if opt.Approvals == nil {
@@ -119,7 +119,7 @@ func approvalTable(opt Options, need []plan.Change, l level, budget int) string 
 		if b.Len() > budget {
 			break
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", codeSpan(c.Action().Symbol()), r.object(c), r.why(c), r.approval(c))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", symbol(c.Action()), r.object(c), r.why(c), r.approval(c))
 	}
 	if more := len(need) - len(shown); more > 0 {
 		fmt.Fprintf(&b, "\n**%d more rows are left out here.** They need approval all the same.\n", more)
@@ -162,8 +162,13 @@ func splitRequest(request string) (method, origin, path string) {
 	return method, scheme + "://" + authority, path
 }
 
-// codeSpan writes one of our own symbols as code.
-func codeSpan(s string) string { return "`" + s + "`" }
+// symbol writes what a change does as code, nothing where it does nothing.
+func symbol(a plan.Action) string {
+	if a == plan.NoOp {
+		return ""
+	}
+	return "`" + a.Symbol() + "`"
+}
 
 // why names the most severe reasons, one of each code; one in all in a
 // shortened table.

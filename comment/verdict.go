@@ -14,8 +14,8 @@ func verdict(p *plan.Plan, opt Options, t tally) string {
 		return "## ⏳ caskmcp plan: " + outdated(opt)
 	case opt.State == Applied:
 		return appliedVerdict(opt, t, changes)
-	case secrets(p) > 0:
-		return fmt.Sprintf("## 🛑 caskmcp plan: %s in the captures", plural(secrets(p), "secret"))
+	case secrets(p.Notes) > 0:
+		return fmt.Sprintf("## 🛑 caskmcp plan: %s in the captures", plural(secrets(p.Notes), "secret"))
 	case len(t.outside) > 0:
 		return fmt.Sprintf("## 🛑 caskmcp plan: the approved state was changed outside caskmcp, and %s", needs(len(t.need), changes))
 	case !p.HasChanges():
