@@ -1,12 +1,14 @@
 package compiler
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
 
 	"github.com/tomallicino/caskmcp/capture"
 	"github.com/tomallicino/caskmcp/internal/canonical"
+	"github.com/tomallicino/caskmcp/schema"
 	"github.com/tomallicino/caskmcp/surface"
 )
 
@@ -18,7 +20,7 @@ func declaredSchema(doc json.RawMessage) map[string]any {
 	if len(doc) == 0 {
 		return nil
 	}
-	dec := json.NewDecoder(strings.NewReader(string(doc)))
+	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
 	var v any
 	if dec.Decode(&v) != nil {
@@ -46,13 +48,13 @@ func cleanSchema(m map[string]any) {
 				m[key] = clip(v, maxSchemaText)
 			}
 		case json.Number:
-			if _, err := canonical.JSON(v); err != nil {
+			if !exact(v) {
 				delete(m, key)
 			}
 		case map[string]any:
 			cleanSchema(v)
 		case []any:
-			if _, err := canonical.JSON(v); err != nil && !containsObjects(v) {
+			if !allExact(v) && !containsObjects(v) {
 				delete(m, key)
 				continue
 			}
@@ -63,6 +65,27 @@ func cleanSchema(m map[string]any) {
 			}
 		}
 	}
+}
+
+// exact reports whether RFC 8785 can write the number without rounding it.
+func exact(n json.Number) bool {
+	if len(n) <= 15 && !strings.ContainsAny(string(n), ".eE-") {
+		return true
+	}
+	_, err := canonical.JSON(n)
+	return err == nil
+}
+
+func allExact(v []any) bool {
+	return !slices.ContainsFunc(v, func(item any) bool {
+		switch item := item.(type) {
+		case json.Number:
+			return !exact(item)
+		case []any:
+			return !allExact(item)
+		}
+		return false
+	})
 }
 
 func containsObjects(v []any) bool {
@@ -151,4 +174,29 @@ func refers(v any) bool {
 		}
 	}
 	return false
+}
+
+// declaredType is the type of the results that a specification declares, ""
+// where it is not one word.
+func declaredType(d *capture.Declaration) string {
+	if d == nil {
+		return ""
+	}
+	at := slices.IndexFunc(d.Responses, func(r capture.DeclaredResponse) bool {
+		return r.Status >= 200 && r.Status < 300 && (isJSON(r.Type) || r.Type == "*/*") && len(r.Schema) > len("{}")
+	})
+	if at < 0 {
+		return ""
+	}
+	kind := ""
+	c := schema.NewCursor(string(d.Responses[at].Schema))
+	_ = c.Object(func(key string) error { // without a type, the text is ""
+		if key == "type" && c.Kind() == '"' {
+			var err error
+			kind, err = c.Text()
+			return err
+		}
+		return c.Skip()
+	})
+	return kind
 }

@@ -198,10 +198,7 @@ func returnsMany(e *endpoint, n nouns) bool {
 	many := len(n.object) > 0 && isPlural(n.object[len(n.object)-1])
 	shape := successShape(e.obs)
 	if shape == nil || shape.Total() == 0 {
-		if d := declaredOutput(e.declared); d != nil && d["type"] == "array" {
-			return true
-		}
-		return many
+		return many || declaredType(e.declared) == "array"
 	}
 	if shape.Arrays != nil && shape.Objects == nil {
 		return true

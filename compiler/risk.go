@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tomallicino/caskmcp/capture"
+	"github.com/tomallicino/caskmcp/schema"
 	"github.com/tomallicino/caskmcp/surface"
 )
 
@@ -83,49 +84,47 @@ func quoteWord(ws []string, set map[string]bool) string {
 }
 
 func personalName(doc json.RawMessage) string {
-	for _, name := range propertyNames(doc) {
-		if personal[snake(name)] {
-			return `"` + legalArgument(name) + `"`
+	first := ""
+	eachProperty(doc, func(name string, _ func() string) {
+		if personal[snake(name)] && (first == "" || name < first) {
+			first = name
 		}
+	})
+	if first == "" {
+		return ""
 	}
-	return ""
+	return `"` + legalArgument(first) + `"`
 }
 
-// propertyNames are the names of all properties that a JSON Schema describes,
-// at any depth, sorted.
-func propertyNames(doc json.RawMessage) []string {
-	var out []string
-	eachProperty(doc, func(name string, _ any) { out = append(out, name) })
-	return sortedSet(out)
+// eachProperty calls visit for every property at any depth, in no order, with
+// what gives its schema. Schemas are large and little of them is asked for, so
+// nothing else is decoded.
+func eachProperty(doc json.RawMessage, visit func(name string, sub func() string)) {
+	w := propertyWalker{schema.NewCursor(string(doc)), visit}
+	_ = w.value() // what is no JSON has no properties beyond those found
 }
 
-// eachProperty calls visit for every property at any depth, in no order.
-func eachProperty(doc json.RawMessage, visit func(name string, schema any)) {
-	var v any
-	if len(doc) > 0 && json.Unmarshal(doc, &v) == nil {
-		walkProperties(v, visit)
-	}
+type propertyWalker struct {
+	*schema.Cursor
+	visit func(name string, sub func() string)
 }
 
-func walkProperties(v any, visit func(name string, schema any)) {
-	switch v := v.(type) {
-	case []any:
-		for _, item := range v {
-			walkProperties(item, visit)
-		}
-	case map[string]any:
-		for key, value := range v {
-			properties, ok := value.(map[string]any)
-			if key != "properties" || !ok {
-				walkProperties(value, visit)
-				continue
+func (w *propertyWalker) value() error {
+	switch w.Kind() {
+	case '[':
+		return w.Array(w.value)
+	case '{':
+		return w.Object(func(key string) error {
+			if key != "properties" || w.Kind() != '{' {
+				return w.value()
 			}
-			for name, sub := range properties {
-				visit(name, sub)
-				walkProperties(sub, visit)
-			}
-		}
+			return w.Object(func(name string) error {
+				w.visit(name, func() string { raw, _ := w.Peek(); return raw })
+				return w.value()
+			})
+		})
 	}
+	return w.Skip()
 }
 
 // confirmOf is the default confirmation: everything that changes something,
@@ -142,8 +141,9 @@ func confirmOf(effect surface.Effect, risk surface.Risk) surface.Confirm {
 // themselves.
 func redactOf(output json.RawMessage) []string {
 	var out []string
-	eachProperty(output, func(name string, sub any) {
-		if capture.Sensitive(name) && holdsText(sub) {
+	eachProperty(output, func(name string, sub func() string) {
+		var v any
+		if capture.Sensitive(name) && json.Unmarshal([]byte(sub()), &v) == nil && holdsText(v) {
 			out = append(out, name)
 		}
 	})

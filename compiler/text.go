@@ -229,6 +229,9 @@ func printable(s string) string {
 // clip bounds a text to n bytes, at a word, and makes white space single. It
 // drops characters that are invisible or turn text around.
 func clip(s string, n int) string {
+	if len(s) <= n && simple(s) {
+		return s
+	}
 	s = strings.Join(strings.Fields(strings.Map(visible, s)), " ")
 	if len(s) <= n {
 		return s
@@ -238,6 +241,18 @@ func clip(s string, n int) string {
 		cut = cut[:i]
 	}
 	return strings.ToValidUTF8(cut, "") + "…"
+}
+
+// simple reports whether s is printable ASCII with single spaces inside.
+func simple(s string) bool {
+	before := byte(' ')
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e || s[i] == ' ' && before == ' ' {
+			return false
+		}
+		before = s[i]
+	}
+	return before != ' ' || s == ""
 }
 
 // visible maps invisible format characters (zero width, bidirectional, tags)
