@@ -241,7 +241,25 @@ var vendorKeys = regexp.MustCompile(`\b(?:(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}|gh
 	`shp(?:at|ss|ca|pa)_[0-9a-fA-F]{20,}|sq0[a-z]{3}-[0-9A-Za-z_-]{20,}|lin_api_[0-9A-Za-z]{20,}|ATATT[0-9A-Za-z_=-]{20,}|hv[sb]\.[0-9A-Za-z_-]{20,}|key-[0-9a-f]{32}|` +
 	`AC[0-9a-f]{32}|EAA[0-9A-Za-z]{30,}|figd_[0-9A-Za-z_-]{20,}|dapi[0-9a-f]{32}|rubygems_[0-9a-f]{40,}|PMAK-[0-9a-f]{24}-[0-9a-f]{20,}|NRAK-[0-9A-Z]{20,}|glsa_[0-9A-Za-z]{20,})`)
 
-func vendorKey(text string) bool { return vendorKeys.MatchString(text) }
+// minVendorKey is the length of the shortest of vendorKeys.
+const minVendorKey = 15
+
+// vendorKey looks only at texts with a word that is long enough: prose has few,
+// and the expression costs more than anything else about it.
+func vendorKey(text string) bool {
+	run := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= '0' && c <= '9', c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c == '_', c == '-', c == '.', c == '+', c == '/', c == '=':
+			if run++; run == minVendorKey {
+				return vendorKeys.MatchString(text)
+			}
+		default:
+			run = 0
+		}
+	}
+	return false
+}
 
 var (
 	jwtPattern      = regexp.MustCompile(`\beyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]*`)

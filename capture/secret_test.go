@@ -170,6 +170,7 @@ func TestFindSecrets(t *testing.T) {
 		{`{"u":"AKIAIOSFODNN7EXAMPLE"}`, []Secret{{"/u", "vendor key"}}},
 		{`["ghp_0123456789abcdefghijABCDEFGHIJ012345"]`, []Secret{{"/0", "vendor key"}}},
 		{`["sk_live_0123456789abcdef"]`, []Secret{{"/0", "vendor key"}}},
+		{`["(xoxb-0123456789)"]`, []Secret{{"/0", "vendor key"}}},
 		{`["mail ada.l@example.com now"]`, []Secret{{"/0", "e-mail address"}}},
 		{`["4111 1111 1111 1111"]`, []Secret{{"/0", "payment card"}}},
 		{`[4111111111111111]`, []Secret{{"/0", "payment card"}}},
