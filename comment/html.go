@@ -33,7 +33,7 @@ var reportTemplate = template.Must(template.New("report").Parse(reportPage))
 // the script everything is there to read. Captured text is only ever text.
 func HTML(p *plan.Plan, opt Options) ([]byte, error) {
 	var buf bytes.Buffer
-	if err := reportTemplate.Execute(&buf, reportOf(p, opt)); err != nil {
+	if err := reportTemplate.Execute(&buf, reportOf(p, opt.indexed())); err != nil {
 		return nil, fmt.Errorf("rendering report: %w", err)
 	}
 	return buf.Bytes(), nil

@@ -46,6 +46,8 @@ type Options struct {
 	Failure string
 	// MaxBytes is the budget; 0 means MaxBytes of this package.
 	MaxBytes int
+
+	byChange map[apply.ChangeKey]*apply.ChangeApproval // see indexed
 }
 
 // level says how much is left out to stay in the budget.
@@ -69,6 +71,7 @@ func Plan(p *plan.Plan, opt Options) string {
 	if p == nil || opt.State == Failed {
 		return withoutPlan(opt)
 	}
+	opt = opt.indexed()
 	return fit(opt.MaxBytes, func(l level, budget int) string { return renderPlan(p, opt, l, budget) })
 }
 
@@ -162,13 +165,19 @@ func tallyOf(p *plan.Plan, opt Options) tally {
 	return t
 }
 
-// approval is how far c is approved, nil where nobody tracks it.
-func (o Options) approval(c plan.Change) *apply.ChangeApproval {
-	if o.Approvals == nil {
-		return nil
+// indexed is o with its approvals by change.
+func (o Options) indexed() Options {
+	o.byChange = map[apply.ChangeKey]*apply.ChangeApproval{}
+	if o.Approvals != nil {
+		for i, a := range o.Approvals.Changes {
+			o.byChange[a.ChangeKey] = &o.Approvals.Changes[i]
+		}
 	}
-	return o.Approvals.Of(apply.KeyOf(c))
+	return o
 }
+
+// approval is how far c is approved, nil where nobody tracks it. O is indexed.
+func (o Options) approval(c plan.Change) *apply.ChangeApproval { return o.byChange[apply.KeyOf(c)] }
 
 // summary is Terraform's line and what a reviewer looks for next.
 func summary(p *plan.Plan) string {
