@@ -277,9 +277,35 @@ func TestLevels(t *testing.T) {
 	whole := Plan(p, Options{MaxBytes: 10 << 20})
 	require.NotContains(t, whole, "shortened")
 	require.Contains(t, whole, "tool_0999")
+}
 
-	few := makePlan(t, state(shop(before[:250]...)), shop(after[:250]...))
-	for l := full; l < countsAndLinks; l++ {
-		require.Greater(t, len(renderPlan(few, Options{}, l, 1<<30)), len(renderPlan(few, Options{}, countsAndLinks, 1<<30)))
+// TestEachLevel gives a plan just the room that a level takes, and looks at
+// what that level leaves out.
+func TestEachLevel(t *testing.T) {
+	p := manyChanges(t, 250)
+	mixed := threeChanges(t)
+	p.Changes = append(mixed.Changes, p.Changes...)
+	p.Notes = []plan.Note{{Code: "n", Text: "a remark"}}
+	const removed, addition, remark, change = "list&#95;taxes", "+ tool list_invoices", "a remark", "! tool tool_0249"
+	for _, tt := range []struct {
+		level    level
+		has, not []string
+	}{
+		{full, []string{removed, addition, remark, change}, []string{"shortened"}},
+		{noRemovals, []string{"Removed, no approval needed: 1 tool.", addition, change}, []string{removed, remark, "shortened"}},
+		{noAdditions, []string{"1 new read tool left out", change}, []string{removed, remark, addition, "shortened"}},
+		{tableOnly, []string{"shortened", "53 more rows are left out", "tool&#95;0196"}, []string{change, "tool&#95;0200", "<details"}},
+		{countsAndLinks, []string{"shortened", "1 new host"}, []string{"| Change |", "files.billing.example"}},
+	} {
+		room := len(renderPlan(p, Options{}, tt.level, 1<<30))
+		text := Plan(p, Options{MaxBytes: room})
+		require.Len(t, text, room)
+		for _, x := range tt.has {
+			require.Contains(t, text, x)
+		}
+		for _, x := range tt.not {
+			require.NotContains(t, text, x)
+		}
+		requireSafe(t, text)
 	}
 }

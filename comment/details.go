@@ -31,18 +31,22 @@ func planDetails(p *plan.Plan, t tally, l level, budget int) string {
 	if l >= noAdditions {
 		shown = slices.DeleteFunc(slices.Clone(t.need), additiveRead)
 	}
-	if body, lines := changeDetails(shown, budget); len(shown) > 0 {
+	if len(shown) > 0 {
+		body, lines := changeDetails(shown, budget)
 		summary := "Details: " + plural(len(shown), "change")
 		if left := len(t.need) - len(shown); left > 0 {
 			summary += fmt.Sprintf(" (%s left out)", plural(left, "new read tool"))
 		}
 		b.WriteString("\n" + details(len(shown) <= openTools && lines <= openLines, summary, body))
 	}
-	if len(t.free) > 0 {
-		b.WriteString("\n" + details(false, freeTitle(t.free), freeTable(t.free, l)))
-	}
 	if l >= noRemovals {
+		if len(t.free) > 0 {
+			b.WriteString("\n" + freeTitle(t.free) + ".\n")
+		}
 		return b.String()
+	}
+	if len(t.free) > 0 {
+		b.WriteString("\n" + details(false, freeTitle(t.free), freeTable(t.free)))
 	}
 	b.WriteString(noteList("Inferred with low confidence", p.Reviews))
 	b.WriteString(noteList("Notes", p.Notes))
@@ -215,19 +219,12 @@ func unchangedFields(c plan.Change) int {
 }
 
 // freeTable names what needs no approval, or is only for information.
-func freeTable(free []plan.Change, l level) string {
-	shown := free
-	if l >= noRemovals && len(shown) > maxRows {
-		shown = shown[:maxRows]
-	}
-	r := rowsOf(Options{}, free, l)
+func freeTable(free []plan.Change) string {
+	r := rowsOf(Options{}, free, full)
 	var b strings.Builder
 	b.WriteString(r.facts() + "| | Change | Why |\n|:-:|:--|:--|\n")
-	for _, c := range shown {
+	for _, c := range free {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", symbol(c.Action()), r.object(c), r.why(c))
-	}
-	if more := len(free) - len(shown); more > 0 {
-		fmt.Fprintf(&b, "\n%d more rows are left out here.\n", more)
 	}
 	return b.String()
 }

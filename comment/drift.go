@@ -39,7 +39,7 @@ func renderDrift(r *drift.Report, opt Options, l level, budget int) string {
 		}
 	}
 	if l == full && len(info) > 0 {
-		b.WriteString("\n" + details(false, "For information: "+plural(len(info), "operation"), freeTable(info, l)))
+		b.WriteString("\n" + details(false, "For information: "+plural(len(info), "operation"), freeTable(info)))
 	}
 	if l < tableOnly {
 		b.WriteString(noteList("Notes", r.Notes))
