@@ -81,7 +81,7 @@ func (e *evaluation) change(c plan.Change) ChangeApproval {
 		Approvers: e.rules.approvers(Tier(c)), By: []Approver{}, BlockedBy: []Approver{},
 	}
 	for _, r := range e.latest {
-		by := Approver{Person: r.User, Via: lockfile.ViaReview, Review: r.ID, Commit: r.Commit, Plan: e.seen[r.Commit].Plan, At: r.At}
+		by := Approver{Person: r.User, Via: lockfile.ViaReview, Review: r.ID, Commit: r.Commit, Plan: e.seen[r.Commit].before(r.At).Plan, At: r.At}
 		switch {
 		case r.State == ReviewChangesRequested && notAsked(r.User, x.Approvers) == "":
 			x.BlockedBy = append(x.BlockedBy, by)
@@ -208,11 +208,11 @@ func (e *evaluation) saw(commit string, at time.Time, x ChangeApproval) string {
 	switch {
 	case s.PlannedAt.IsZero():
 		return "was given for a commit that has no plan"
-	case !at.After(s.PlannedAt):
+	case s.before(at).PlannedAt.IsZero():
 		return "was given before the plan was there"
 	case !at.After(e.since):
 		return "was given before the last decision about it"
-	case !s.has(x):
+	case !s.before(at).has(x):
 		return "was given for other definitions"
 	}
 	return ""
@@ -248,7 +248,7 @@ func (e *evaluation) merge(x ChangeApproval) (Approver, bool) {
 		return Approver{}, false
 	}
 	return Approver{
-		Person: *m, Via: lockfile.ViaSelf, Commit: e.pull.Head, Plan: e.seen[e.pull.Head].Plan, At: e.pull.MergedAt,
+		Person: *m, Via: lockfile.ViaSelf, Commit: e.pull.Head, Plan: e.seen[e.pull.Head].before(e.pull.MergedAt).Plan, At: e.pull.MergedAt,
 	}, true
 }
 

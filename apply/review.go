@@ -69,16 +69,34 @@ func KeyOf(c plan.Change) ChangeKey {
 	return ChangeKey{Kind: c.Kind, Name: c.Name, Action: ActionOf(c)}
 }
 
-// Seen is what people could see of a commit of a pull request.
+// Seen is what people could see of a commit of a pull request: the plan that
+// our status announced. Which plan that was depends on what the base was then.
+// It must be recomputed from the base at that time, not from today's: another
+// pull request may have been merged since, and then the same commit makes
+// definitions that nobody was shown.
 type Seen struct {
-	// PlannedAt is when our first plan status for the commit was set; zero
-	// where there is none, and then nothing could be seen.
+	// PlannedAt is when our plan status for the commit was set; zero where
+	// there is none, and then nothing could be seen.
 	PlannedAt time.Time
 	// Plan is the digest of the plan that was shown.
 	Plan string
 	// Digests are what that plan proposed: DigestOf each change, recomputed
 	// from the merge of the commit and the base.
 	Digests map[ChangeKey]string
+	// Later are plans of the same commit that were shown afterwards, because
+	// the base had moved on. Only the last one before a review counts for it.
+	Later []Seen
+}
+
+// before is what was shown last before that time; a zero Seen for nothing.
+func (s Seen) before(at time.Time) Seen {
+	var last Seen
+	for _, x := range append([]Seen{s}, s.Later...) {
+		if !x.PlannedAt.IsZero() && at.After(x.PlannedAt) && !x.PlannedAt.Before(last.PlannedAt) {
+			last = x
+		}
+	}
+	return last
 }
 
 // SeenOf is what p showed from that time on.

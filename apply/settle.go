@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -13,9 +12,7 @@ import (
 type Landing struct {
 	Pull    Pull
 	Reviews []Review
-	// Seen is recomputed for the commit of each review, from the merge of
-	// Pull.FirstParent and that commit. The entry of Pull.Head has the time of
-	// its plan status; its digests are taken from Plan.
+	// Seen has what was shown of Pull.Head and of the commit of each review.
 	Seen map[string]Seen
 	// Rules are those of Pull.FirstParent.
 	Rules Rules
@@ -183,10 +180,5 @@ func (l Landing) proposed(c plan.Change) (plan.Change, bool) {
 // evaluation of the landing's reviews, of which those count that are younger
 // than since.
 func (l Landing) evaluation(since time.Time) evaluation {
-	seen := maps.Clone(l.Seen)
-	if seen == nil {
-		seen = map[string]Seen{}
-	}
-	seen[l.Pull.Head] = SeenOf(l.Plan, l.Seen[l.Pull.Head].PlannedAt)
-	return evaluation{pull: l.Pull, seen: seen, rules: l.Rules, latest: latest(l.Reviews), since: since}
+	return evaluation{pull: l.Pull, seen: l.Seen, rules: l.Rules, latest: latest(l.Reviews), since: since}
 }

@@ -47,7 +47,7 @@ func (b *branch) land(name string, want surface.Surface, reviewers ...apply.Pers
 		},
 		Seen: map[string]apply.Seen{}, Rules: b.rules, Plan: p,
 	}
-	l.Seen[l.Pull.Head] = apply.Seen{PlannedAt: minute(b.minute())}
+	l.Seen[l.Pull.Head] = apply.SeenOf(p, minute(b.minute()))
 	for _, who := range reviewers {
 		l.Reviews = append(l.Reviews, apply.Review{ID: int64(100 + b.minutes), User: who, State: apply.ReviewApproved, Commit: l.Pull.Head, At: minute(b.minute())})
 	}
@@ -114,7 +114,7 @@ func TestSettleNeedsTheHistory(t *testing.T) {
 // the merge either, nor does one of a person who was no approver at the base.
 func TestSettleJudgesReviewsAgain(t *testing.T) {
 	for name, change := range map[string]func(*apply.Landing){
-		"before the plan": func(l *apply.Landing) { l.Seen[l.Pull.Head] = apply.Seen{PlannedAt: l.Reviews[0].At} },
+		"before the plan": func(l *apply.Landing) { l.Seen[l.Pull.Head] = apply.SeenOf(l.Plan, l.Reviews[0].At) },
 		"no plan":         func(l *apply.Landing) { l.Seen = nil },
 		"not an approver": func(l *apply.Landing) {
 			l.Rules.Approvers = map[surface.Risk][]string{surface.Low: {"bob"}}
@@ -204,20 +204,59 @@ func TestRacingPullRequests(t *testing.T) {
 	second := b.land("two", desired(tool("a", "/a"), tool("b", "/b"), tool("c", "/c")), bob)
 	// What bob saw of the second knew nothing of the first.
 	alone := planOf(t, b.dir, desired(tool("a", "/a"), tool("c", "/c")))
-	second.Reviews[0].Commit = "seen"
-	second.Seen["seen"] = apply.SeenOf(alone, minute(0))
+	second.Seen[second.Pull.Head] = apply.SeenOf(alone, second.Seen[second.Pull.Head].PlannedAt)
 	require.Empty(t, b.apply())
 	require.Equal(t, "merge-one", b.block("b").Approval.Merge)
 	require.Equal(t, "merge-two", b.block("c").Approval.Merge)
 
 	b.land("three", desired(version("a", "Three."), tool("b", "/b"), tool("c", "/c")), alice)
 	b.land("four", desired(version("a", "Three and four."), tool("b", "/b"), tool("c", "/c")), bob)
-	b.landings[4].Reviews[0].Commit = "seen"
-	b.landings[4].Seen["seen"] = apply.SeenOf(planOf(t, b.dir, desired(version("a", "Four."), tool("b", "/b"), tool("c", "/c"))), minute(0))
+	fourth := b.landings[4]
+	fourth.Seen["head-four"] = apply.SeenOf(planOf(t, b.dir, desired(version("a", "Four."), tool("b", "/b"), tool("c", "/c"))), fourth.Seen["head-four"].PlannedAt)
 	left := b.apply()
 	require.Len(t, left, 1)
 	require.Equal(t, "a", left[0].Name)
+	require.Equal(t, "0 of 1", left[0].Why)
 	require.Equal(t, "merge-first", b.block("a").Approval.Merge, "the approved bytes stay in force")
+
+	// Planned again with the third merged, it is shown; whoever reviews that
+	// has seen it.
+	shown := fourth.Seen["head-four"]
+	shown.Later = []apply.Seen{apply.SeenOf(fourth.Plan, minute(500))}
+	b.landings[4].Seen["head-four"] = shown
+	require.Len(t, b.apply(), 1)
+	b.landings[4].Reviews = append(b.landings[4].Reviews, apply.Review{ID: 90, User: alice, State: apply.ReviewApproved, Commit: "head-four", At: minute(501)})
+	require.Empty(t, b.apply())
+	require.Equal(t, "alice", b.block("a").Approval.By.Login)
+}
+
+// A tool keeps its approvals under whatever name: its old definition is not
+// revived by giving it another one, and what its own merge asked for holds.
+func TestOldDigestIsNotRevivedUnderAnotherName(t *testing.T) {
+	b := newBranch(t, tool("a", "/x"))
+	b.land("renamed", desired(tool("b", "/x")), alice)
+	require.Empty(t, b.apply())
+	b.land("back", desired(tool("a", "/x")))
+	left := b.apply()
+	require.Len(t, left, 1)
+	require.Equal(t, []string{"b /x"}, served(open(t, b.dir)))
+}
+
+// The merge gave a new tool that changes state, for which two are asked. That
+// it is a smaller step from where the branch is now changes nothing.
+func TestApprovalsThatTheMergeAskedFor(t *testing.T) {
+	b := newBranch(t, tool("old", "/old"))
+	b.rules.Approvers = map[surface.Risk][]string{surface.Safe: {"alice", "bob", "carol"}}
+	first, second := writeTool("w", "/w"), writeTool("w", "/w")
+	second.Description = "Writes more."
+	b.land("one", desired(tool("old", "/old"), first), alice, bob)
+	b.land("two", desired(tool("old", "/old"), second), carol) // "create" from here: it takes two
+	one := *b
+	one.want, one.landings, one.history = desired(tool("old", "/old"), first), b.landings[:2], b.history[:3]
+	require.Empty(t, one.apply())
+	left := b.apply() // "update" from here: it takes one
+	require.Len(t, left, 1)
+	require.Equal(t, "1 of 2, needs alice or bob or carol", left[0].Why)
 }
 
 // The same bytes may be new to one plan and a change to another.
