@@ -27,6 +27,10 @@ type Capture struct {
 	Declarations []Declaration `json:"declarations,omitempty"`
 	// Dropped counts what was seen and left out, by reason.
 	Dropped []Dropped `json:"dropped,omitempty"`
+	// Identifiers are the JSON keys that some body of the same host also holds
+	// as a value, sorted. They are evidence for sealing, and a sealed capture
+	// has none.
+	Identifiers []string `json:"-"`
 }
 
 // Dropped counts exchanges that are not part of the API.

@@ -334,9 +334,18 @@ func (c *collector) merge(o *collector) {
 // finish makes the capture.
 func (c *collector) finish(name string) (*Capture, *Report) {
 	out := &Capture{Version: FormatVersion, Name: name, Hosts: c.hosts.patterns, Observations: []Observation{}}
+	identifiers := make(map[string]bool)
 	for k, g := range c.groups.byKey {
 		out.Observations = append(out.Observations, g.observation(k, c.seen))
+		visit := func(key string) {
+			if any, _ := c.seen.has(echoHash(k.Host, key)); any && echoable(key) {
+				identifiers[key] = true
+			}
+		}
+		g.request.EachKey(visit)
+		g.response.EachKey(visit)
 	}
+	out.Identifiers = slices.Sorted(maps.Keys(identifiers))
 	slices.SortFunc(out.Observations, func(a, b Observation) int { return compareKeys(a.Key, b.Key) })
 	for _, reason := range slices.Sorted(maps.Keys(c.dropped)) {
 		out.Dropped = append(out.Dropped, Dropped{Reason: reason, Count: c.dropped[reason]})

@@ -28,6 +28,7 @@ func Merge(cs ...*Capture) *Capture {
 		out.Name = lesser(out.Name, c.Name)
 		out.Sealed = out.Sealed && c.Sealed
 		out.Hosts = append(out.Hosts, c.Hosts...)
+		out.Identifiers = append(out.Identifiers, c.Identifiers...)
 		for i := range c.Observations {
 			o := &c.Observations[i]
 			if to := byKey[o.Key]; to != nil {
@@ -63,6 +64,8 @@ func Merge(cs ...*Capture) *Capture {
 func (c *Capture) sort() {
 	slices.Sort(c.Hosts)
 	c.Hosts = slices.Compact(c.Hosts)
+	slices.Sort(c.Identifiers)
+	c.Identifiers = slices.Compact(c.Identifiers)
 	slices.SortFunc(c.Observations, func(a, b Observation) int { return compareKeys(a.Key, b.Key) })
 	slices.SortFunc(c.Dropped, func(a, b Dropped) int { return strings.Compare(a.Reason, b.Reason) })
 	slices.SortStableFunc(c.Declarations, func(a, b Declaration) int {

@@ -1,6 +1,8 @@
 package compiler
 
 import (
+	"maps"
+	"net/url"
 	"slices"
 
 	"github.com/tomallicino/caskmcp/capture"
@@ -43,12 +45,40 @@ func Seal(c *capture.Capture, opt SealOptions) (*capture.Capture, []Decision) {
 	// Observations that differed in a parameter only are one now. Shapes are
 	// sealed after that: what is seen often enough to be an enum is so of all.
 	merged := capture.Merge(&sealed)
+	known := knowledge(merged, distinct)
+	merged.Identifiers = nil
 	for i := range merged.Observations {
 		o := &merged.Observations[i]
-		o.Request, o.Response = o.Request.Seal(capture.Sensitive), o.Response.Seal(capture.Sensitive)
-		o.Query, o.Headers = sealParameters(o.Query), sealParameters(o.Headers)
+		o.Request, o.Response = o.Request.SealKnowing(known), o.Response.SealKnowing(known)
+		o.Query, o.Headers = sealParameters(o.Query, known), sealParameters(o.Headers, known)
 	}
 	return merged, decisions
+}
+
+// knowledge is what the capture knows of names that people gave: they are the
+// values of path parameters, or bodies hold them as the name or id of something.
+func knowledge(c *capture.Capture, literals map[sealedPlace]map[string]bool) schema.Knowledge {
+	values := map[string]bool{}
+	for _, texts := range literals {
+		for text := range texts {
+			if value, err := url.PathUnescape(text); err == nil {
+				values[value] = true
+			}
+		}
+	}
+	candidates := maps.Clone(values)
+	for _, key := range c.Identifiers {
+		candidates[key] = true
+	}
+	var shapes []*schema.Shape
+	for _, o := range c.Observations {
+		shapes = append(shapes, o.Request, o.Response)
+	}
+	return schema.Knowledge{
+		Sensitive: capture.Sensitive,
+		Keys:      schema.DataKeys(shapes, func(key string) bool { return candidates[key] }),
+		Value:     func(text string) bool { return values[text] },
+	}
 }
 
 // sealedPlace is a path segment of a group of exchanges.
@@ -89,12 +119,13 @@ func sealObservation(o capture.Observation, template string, distinct map[sealed
 	return o
 }
 
-func sealParameters(ps []capture.Parameter) []capture.Parameter {
+func sealParameters(ps []capture.Parameter, known schema.Knowledge) []capture.Parameter {
+	known.Keys = nil // its own name is none
 	out := slices.Clone(ps)
 	for i, p := range out {
 		// A parameter is sealed as the property that its name says it is.
 		s := &schema.Shape{Objects: &schema.Objects{Count: max(p.Count, p.Shape.Total()), Properties: map[string]*schema.Shape{p.Name: p.Shape}}}
-		if sealed := s.Seal(capture.Sensitive); sealed.Objects != nil && sealed.Objects.Properties[p.Name] != nil {
+		if sealed := s.SealKnowing(known); sealed.Objects != nil && sealed.Objects.Properties[p.Name] != nil {
 			out[i].Shape = sealed.Objects.Properties[p.Name]
 		}
 	}

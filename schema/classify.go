@@ -274,7 +274,7 @@ func keyClass(key string) (class string, data bool) {
 	}
 	class = Classify(key)
 	switch class {
-	case ClassInt, ClassDecimal, ClassSemver, ClassDate, ClassDateTime, ClassTime, ClassIPv4, ClassIPv6, ClassURI, ClassEmpty, ClassText:
+	case ClassInt, ClassDecimal, ClassSemver, ClassDate, ClassDateTime, ClassTime, ClassIPv4, ClassIPv6, ClassURI, ClassEmpty, ClassText, ClassFile:
 		return class, class != ClassText || digits(key) >= 4
 	case ClassPrefixed:
 		return class, digits(key) >= 2 && len(key) >= 12

@@ -100,6 +100,7 @@ func (s *Strings) open() {
 
 func (o *Objects) add(p *Objects) {
 	o.Count += p.Count
+	o.Named += p.Named
 	o.Keys.merge(p.Keys)
 	if p.Entries != nil {
 		o.entries().Add(p.Entries)

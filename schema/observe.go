@@ -9,9 +9,10 @@ import (
 
 // Observe adds one JSON value: what encoding/json decodes into an any, best
 // with Decoder.UseNumber, because a float64 cannot tell 1 from 1.0.
-func (s *Shape) Observe(v any) { s.observe(v, 0) }
+func (s *Shape) Observe(v any) { s.observe(v, "", 0) }
 
-func (s *Shape) observe(v any, depth int) {
+// observe adds a value that was found under a key.
+func (s *Shape) observe(v any, own string, depth int) {
 	if depth > MaxDepth {
 		s.Deep++
 		return
@@ -34,19 +35,38 @@ func (s *Shape) observe(v any, depth int) {
 			a.Empty++
 		}
 		for _, item := range v {
-			a.items().observe(item, depth+1)
+			a.items().observe(item, own, depth+1)
 		}
 	case map[string]any:
 		o := s.objects()
 		o.Count++
+		if isNamed(v, own) {
+			o.Named++
+		}
 		for key, value := range v {
-			o.at(key).observe(value, depth+1)
+			o.at(key).observe(value, key, depth+1)
 		}
 		o.bound()
 	default:
 		// Not a JSON value; it is counted as one that nothing is known of.
 		s.Deep++
 	}
+}
+
+// identifying are the keys under which an object says what it is called.
+var identifying = map[string]bool{"name": true, "id": true, "_id": true, "key": true}
+
+// isNamed reports whether an object is called as the key it was found under.
+func isNamed(v map[string]any, own string) bool {
+	if own == "" {
+		return false
+	}
+	for key := range identifying {
+		if v[key] == own {
+			return true
+		}
+	}
+	return false
 }
 
 // formatFloat writes whole numbers as integers as long as they are exact.

@@ -49,7 +49,7 @@ func (w *walker) value(s *Shape, key string, i, depth int) int {
 	}
 	switch w.text[i] {
 	case '{':
-		return w.object(s, i, depth)
+		return w.object(s, key, i, depth)
 	case '[':
 		return w.array(s, key, i, depth)
 	case '"':
@@ -81,15 +81,22 @@ func (w *walker) found(key, value string) {
 	}
 }
 
-func (w *walker) object(s *Shape, i, depth int) int {
+func (w *walker) object(s *Shape, own string, i, depth int) int {
 	o := s.objects()
 	o.Count++
+	named := false
 	i = skipSpace(w.text, i+1)
 	for w.text[i] != '}' {
 		end, _ := skipString(w.text, i)
 		key := unquote(w.text[i:end])
 		i = skipSpace(w.text, end) // colon
 		i = skipSpace(w.text, i+1) // value
+		if own != "" && w.text[i] == '"' && identifying[key] && !named {
+			end, _ := skipString(w.text, i)
+			if named = unquote(w.text[i:end]) == own; named {
+				o.Named++
+			}
+		}
 		i = w.value(o.at(key), key, i, depth+1)
 		i = skipSpace(w.text, i)
 		if w.text[i] == ',' {

@@ -19,43 +19,76 @@ const (
 // that turn out to be maps keep no keys. Sealing a sealed shape changes
 // nothing, and s itself is never changed. A nil sensitive means no key is.
 func (s *Shape) Seal(sensitive func(key string) bool) *Shape {
+	return s.SealKnowing(Knowledge{Sensitive: sensitive})
+}
+
+// Knowledge is what is known beyond one shape when it is sealed. A nil function
+// knows of nothing.
+type Knowledge struct {
+	// Sensitive reports keys under which no value may be kept.
+	Sensitive func(key string) bool
+	// Keys are what DataKeys returned for everything that is sealed together.
+	Keys map[string]bool
+	// Value reports texts that identify something, and so are no values of an
+	// enum.
+	Value func(text string) bool
+}
+
+// SealKnowing is Seal with what is known beyond s.
+func (s *Shape) SealKnowing(k Knowledge) *Shape {
 	if s == nil {
 		return nil
 	}
-	if sensitive == nil {
-		sensitive = func(string) bool { return false }
+	unknown := func(string) bool { return false }
+	for _, f := range []*func(string) bool{&k.Sensitive, &k.Value} {
+		if *f == nil {
+			*f = unknown
+		}
 	}
 	sealed := Merge(s, nil)
 	// Sealing the properties of an object may make them alike enough for the
 	// object to be a map, so it is repeated until no object is folded.
-	for sealed.seal(sensitive, false) {
+	for sealed.seal(k, false) {
 	}
 	return sealed
 }
 
-// seal seals s in place and reports whether it folded an object.
-func (s *Shape) seal(sensitive func(string) bool, secret bool) bool {
+// seal seals s in place and reports whether it folded an object. No string of a
+// secret is kept: one under a sensitive key, or one of which the key was data.
+func (s *Shape) seal(k Knowledge, secret bool) bool {
 	folded := false
-	if s.Strings != nil && (secret || !s.Strings.isEnum()) {
+	if s.Strings != nil && (secret || !s.Strings.isEnum() || slices.ContainsFunc(s.Strings.Values.names(), k.Value)) {
 		s.Strings.open()
 	}
 	if s.Arrays != nil && s.Arrays.Items != nil {
-		folded = s.Arrays.Items.seal(sensitive, secret)
+		folded = s.Arrays.Items.seal(k, secret)
 	}
 	if s.Objects == nil {
 		return folded
 	}
-	if !s.Objects.Map && s.Objects.isMap() {
+	if !s.Objects.Map && (s.Objects.isMap() || s.Objects.namesItsEntries() || s.Objects.hasDataKeys(k.Keys)) {
 		s.Objects.fold()
 		folded = true
 	}
-	if s.Objects.Entries != nil {
-		folded = s.Objects.Entries.seal(sensitive, secret) || folded
+	if e := s.Objects.Entries; e != nil {
+		// What is directly in a map is as much its user's as the keys are.
+		e.openTexts()
+		folded = e.seal(k, secret) || folded
 	}
 	for key, property := range s.Objects.Properties {
-		folded = property.seal(sensitive, secret || sensitive(key) || names(key)) || folded
+		folded = property.seal(k, secret || k.Sensitive(key) || names(key)) || folded
 	}
 	return folded
+}
+
+// openTexts gives up the enums of texts and of lists of texts.
+func (s *Shape) openTexts() {
+	if s.Strings != nil {
+		s.Strings.open()
+	}
+	if s.Arrays != nil && s.Arrays.Items != nil {
+		s.Arrays.Items.openTexts()
+	}
 }
 
 // isEnum reports whether the candidates have the support of an enum.
@@ -152,24 +185,22 @@ func (o *Objects) overlap() float64 {
 // alike reports whether most properties have values of one kind and, where
 // those are objects, objects with mostly the same keys.
 func (o *Objects) alike() bool {
-	kinds := make(map[string]int)
+	kind, usual := o.usualKind()
+	if float64(usual) < mapAlike*float64(len(o.Properties)) {
+		return false
+	}
+	if kind != "object" {
+		return kind == "array" || len(o.Properties) >= mapScalarKeys
+	}
 	keys := make(map[string]int)
 	objects := 0
 	for _, p := range o.Properties {
-		kinds[p.kind()]++
 		if p.Objects != nil {
 			objects++
 			for key := range p.Objects.Properties {
 				keys[key]++
 			}
 		}
-	}
-	usual := slices.Max(slices.Collect(maps.Values(kinds)))
-	if float64(usual) < mapAlike*float64(len(o.Properties)) {
-		return false
-	}
-	if kinds["object"] != usual {
-		return kinds["array"] == usual || len(o.Properties) >= mapScalarKeys
 	}
 	shared, total := 0, 0
 	for _, n := range keys {
@@ -179,6 +210,21 @@ func (o *Objects) alike() bool {
 		}
 	}
 	return float64(shared) >= mapAlike*float64(total)
+}
+
+// usualKind is the kind that most properties have, and how many do; the first by
+// name of equals.
+func (o *Objects) usualKind() (kind string, n int) {
+	kinds := make(map[string]int)
+	for _, p := range o.Properties {
+		kinds[p.kind()]++
+	}
+	for _, k := range slices.Sorted(maps.Keys(kinds)) {
+		if kinds[k] > n {
+			kind, n = k, kinds[k]
+		}
+	}
+	return kind, n
 }
 
 // kind names the one JSON type of a shape apart from null, or "mixed".

@@ -68,6 +68,9 @@ type Objects struct {
 	// ids, or too many to be a record. Keys counts those keys by class.
 	Entries *Shape `json:"entries,omitempty"`
 	Keys    Counts `json:"keys,omitempty"`
+	// Named counts those of the objects that hold the key they are found under
+	// as their own name or id.
+	Named int `json:"named,omitempty"`
 	// Map says that the objects are maps: all their keys are data.
 	Map bool `json:"map,omitempty"`
 }
