@@ -30,12 +30,13 @@ func authOf(e *endpoint, usual map[string]authScheme) *authScheme {
 		obs = e.obs
 	}
 	best, unknown := strongest(e.key, obs)
+	silent := e.declared == nil || slices.ContainsFunc(e.declared.Security, func(r capture.DeclaredRequirement) bool { return r.Kind == "unknown" })
 	switch {
 	case best != nil:
 		return best
-	case e.declared != nil && len(obs) == 0 || e.declared != nil && unknown:
+	case !silent && (len(obs) == 0 || unknown):
 		return declaredAuth(e)
-	case unknown:
+	case unknown || e.declared != nil && len(obs) == 0:
 		if s, ok := usual[authority(e.key)]; ok {
 			return &s
 		}
@@ -87,12 +88,12 @@ func usualAuth(eps []*endpoint) map[string]authScheme {
 	return usual
 }
 
-// declaredAuth is the first requirement that a credential can meet; nil where
+// declaredAuth is the best requirement that one credential can meet; nil where
 // a specification says that none is needed.
 func declaredAuth(e *endpoint) *authScheme {
 	var best *authScheme
 	for _, r := range e.declared.Security {
-		if r.Kind == "none" || r.Kind == "" {
+		if r.Kind == "none" || r.Kind == "" || r.Group > 0 {
 			continue
 		}
 		s := &authScheme{host: authority(e.key), kind: r.Kind, in: r.In, name: r.Key}
@@ -101,6 +102,54 @@ func declaredAuth(e *endpoint) *authScheme {
 		}
 	}
 	return best
+}
+
+// severalCredentials says which credentials a specification asks for together,
+// where no single one suffices; "" otherwise. A tool has one.
+func severalCredentials(e *endpoint) string {
+	if e.declared == nil || len(e.declared.Security) == 0 {
+		return ""
+	}
+	first := e.declared.Security[0].Group
+	var names []string
+	for _, r := range e.declared.Security {
+		switch r.Group {
+		case 0:
+			return ""
+		case first:
+			names = append(names, printable(r.Name))
+		}
+	}
+	return strings.Join(names, " and ")
+}
+
+// unsentCredentials are the other credentials that every successful exchange
+// carried beside the one that calls send. Cookies and the tokens that go with
+// them are none: browsers send them anyway.
+func unsentCredentials(e *endpoint, sent *authScheme) []string {
+	if sent == nil {
+		return nil
+	}
+	counts := map[string]int{}
+	good := successes(e.obs)
+	for _, o := range good {
+		for _, a := range o.Auth {
+			switch a.Kind {
+			case "bearer", "basic", "apiKey":
+				if a.Kind != sent.kind || a.In != sent.in || a.Name != sent.name {
+					counts[strings.TrimSpace(a.Kind+" "+printable(a.Name))] += a.Count
+				}
+			}
+		}
+	}
+	var names []string
+	for name, n := range counts {
+		if n >= exchanges(good) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // declaredScopes are the OAuth 2.0 scopes that a specification asks for.

@@ -103,7 +103,7 @@ func (b *builder) fresh(e *endpoint) (surface.Tool, error) {
 	t.Binding.Accept, t.Binding.Result = out.accept, out.result
 	t.Annotations = annotationsOf(e.key.method, t.Effect)
 	t.Redact = redactOf(t.OutputSchema)
-	t.Description = descriptionOf(e, &t, &in, out)
+	t.Description = descriptionOf(e, b.auth[e], &t, &in, out)
 	t.Risk, _ = AssessRisk(t)
 	t.Confirm = confirmOf(t.Effect, t.Risk)
 	t.Toolsets = toolsetsOf(&t)

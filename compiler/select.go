@@ -25,6 +25,9 @@ func notATool(e *endpoint) string {
 		return e.key.method + " asks about the server, not about the API"
 	}
 	approved := e.prior != nil && e.prior.Status == surface.Approved
+	if names := severalCredentials(e); names != "" && !approved {
+		return "it needs several credentials (" + names + "), and a tool sends one"
+	}
 	if e.declared != nil || approved && !vanished(e.obs) {
 		return unwritable(e)
 	}
@@ -107,7 +110,19 @@ func unwritable(e *endpoint) string {
 	if encoding := bodyEncoding(e.obs); encoding != "" && !writable(encoding) {
 		return "the request body is " + printable(encoding) + ", which arguments cannot express"
 	}
+	if encoding := unsentBody(e); encoding != "" && e.declared.Body.Required && len(e.obs) == 0 {
+		return "the request body is " + encoding + ", which arguments cannot express"
+	}
 	return ""
+}
+
+// unsentBody is the media type of a declared body that arguments cannot
+// express, "" where there is none.
+func unsentBody(e *endpoint) string {
+	if e.declared == nil || e.declared.Body == nil || writable(e.declared.Body.Type) {
+		return ""
+	}
+	return printable(e.declared.Body.Type)
 }
 
 // unobserved reports whether a declared operation was never called although

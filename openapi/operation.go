@@ -107,7 +107,10 @@ func (im *importer) operation(request, path string, item map[string]any, node an
 	if own, ok := op["security"]; ok {
 		security = own
 	}
-	if d.Security, err = w.security(security); err != nil {
+	if security == nil && !im.doc.declaresSecurity() {
+		// The document is silent about credentials: that does not mean none.
+		d.Security = []capture.DeclaredRequirement{{Name: "unknown", Kind: "unknown"}}
+	} else if d.Security, err = w.security(security); err != nil {
 		return err
 	}
 	im.seen[key] = request

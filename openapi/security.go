@@ -42,6 +42,13 @@ func (w *work) security(node any) ([]capture.DeclaredRequirement, error) {
 	return out, nil
 }
 
+// declaresSecurity reports whether the document has any security scheme.
+func (d *document) declaresSecurity() bool {
+	schemes, _ := lookup(d.root, "/components/securitySchemes")
+	m, _ := schemes.(map[string]any)
+	return len(m) > 0
+}
+
 // together reads one Security Requirement Object, all of whose schemes are
 // needed.
 func (w *work) together(schemes map[string]any) ([]capture.DeclaredRequirement, error) {
