@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -192,6 +193,7 @@ func TestStatuses(t *testing.T) {
 	require.Equal(t, list[4].At, github.FirstStatus(list, context, ""))
 	require.Equal(t, list[2].At, github.FirstStatus(list, context, githubfake.ActionsLogin))
 	require.True(t, github.FirstStatus(list, "never", "").IsZero())
+	require.Equal(t, []time.Time{list[2].At, list[1].At, list[0].At}, github.StatusTimes(list, context, githubfake.ActionsLogin))
 
 	_, err = c.SetStatus(t.Context(), strings.Repeat("1", 40), red)
 	require.ErrorContains(t, err, "No commit found")

@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,16 +48,25 @@ func (c *Client) Statuses(ctx context.Context, sha string) ([]Status, error) {
 	return out, nil
 }
 
+// StatusTimes are when creator ("" for anybody) set the context, oldest first.
+func StatusTimes(list []Status, context, creator string) []time.Time {
+	times := []time.Time{}
+	for _, s := range list {
+		if s.Context == context && (creator == "" || strings.EqualFold(s.Creator.Login, creator)) {
+			times = append(times, s.At)
+		}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	return times
+}
+
 // FirstStatus is when the context was first set by creator ("" for anybody);
 // the zero time if it never was.
 func FirstStatus(list []Status, context, creator string) time.Time {
-	var first time.Time
-	for _, s := range list {
-		if s.Context == context && (creator == "" || strings.EqualFold(s.Creator.Login, creator)) && (first.IsZero() || s.At.Before(first)) {
-			first = s.At
-		}
+	if times := StatusTimes(list, context, creator); len(times) > 0 {
+		return times[0]
 	}
-	return first
+	return time.Time{}
 }
 
 // SetStatus sets a status of a commit, and reports whether it had to: where
