@@ -47,11 +47,14 @@ func Annotations(p *plan.Plan, read func(name string) []byte) []Annotation {
 	places := locate(p, read)
 	var all []Annotation
 	for _, n := range p.Notes {
-		if n.Code == "secrets.in_capture" {
+		if n.Code == secretCode {
 			all = append(all, annotation(LevelError, "secret in a capture", strings.TrimSpace(n.Text+" "+n.Hint), place{file: named(p, n.Text)}))
 		}
 	}
 	for _, c := range p.Changes {
+		if secrets(p.Notes) > 0 {
+			break // any captured text could be the secret
+		}
 		if len(c.Reasons) == 0 || c.Class() == plan.Info {
 			continue
 		}
@@ -65,7 +68,7 @@ func Annotations(p *plan.Plan, read func(name string) []byte) []Annotation {
 		all = append(all, annotation(level, title(c), message(c), places.of(c)))
 	}
 	if more := len(all) - maxAnnotations; more > 0 {
-		all = append(all[:maxAnnotations], Annotation{Level: LevelNotice, Title: "caskmcp plan", Message: plural(more, "more change") + ": see the job summary"})
+		all = append(all[:maxAnnotations], Annotation{Level: LevelNotice, Title: "caskmcp plan", Message: plural(more, "more remark") + ": see the job summary"})
 	}
 	return all
 }

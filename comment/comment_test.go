@@ -116,7 +116,7 @@ func TestPlanGolden(t *testing.T) {
 	rules := apply.Rules{Approvers: map[surface.Risk][]string{surface.Safe: {"alice", "bob"}, surface.High: {"@acme/security"}}}
 	marker := "<!-- caskmcp:plan v=1 key=default head=9f2c1e4b7a10 base=5d7710aa21c3 "
 	removal := makePlan(t, state(shop(tool("a", "GET", "api.example", "/a", surface.Read), tool("b", "GET", "api.example", "/b", surface.Read))), shop(tool("a", "GET", "api.example", "/a", surface.Read)))
-	leak := makePlan(t, state(base), base)
+	leak := threeChanges(t)
 	leak.Notes = []plan.Note{{Code: "secrets.in_capture", Text: "captures/shop.json holds what looks like a secret (jwt) at /observations/0", Hint: "revoke it"}}
 	for _, tt := range []struct {
 		name string
@@ -184,9 +184,9 @@ var hostile = []string{
 }
 
 func hostileNotes() (notes []plan.Note) {
-	for i, h := range hostile {
+	for _, h := range hostile {
 		h = strings.ToValidUTF8(h, "")
-		notes = append(notes, plan.Note{Code: []string{h, "secrets.in_capture"}[i%2], Text: h, Hint: h})
+		notes = append(notes, plan.Note{Code: h, Text: h, Hint: h})
 	}
 	return notes
 }

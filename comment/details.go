@@ -235,11 +235,14 @@ func noteList(title string, notes []plan.Note) string {
 	}
 	var b strings.Builder
 	for _, n := range notes {
-		fmt.Fprintf(&b, "- %s", inline(n.Text))
-		if n.Hint != "" {
-			fmt.Fprintf(&b, ": %s", inline(n.Hint))
-		}
-		b.WriteString("\n")
+		b.WriteString("- " + noteText(n) + "\n")
 	}
 	return "\n" + details(false, fmt.Sprintf("%s: %d", title, len(notes)), b.String())
+}
+
+func noteText(n plan.Note) string {
+	if n.Hint == "" {
+		return inline(n.Text)
+	}
+	return inline(n.Text) + ": " + inline(n.Hint)
 }

@@ -29,7 +29,7 @@ func renderDrift(r *drift.Report, opt Options, l level, budget int) string {
 	}
 	b.WriteString(driftVerdict(r) + "\n\n")
 	fmt.Fprintf(&b, "**Drift:** %d blocking, %d to review, %d for information · %d approved %s as approved\n", r.Summary.Block, r.Summary.Review, r.Summary.Info, r.Summary.Unchanged, verbTools(r.Summary.Unchanged))
-	b.WriteString(gainBox("What nobody approved", serious, r.Notes, l))
+	b.WriteString(gainBox("What nobody approved", serious, l))
 	if l < countsAndLinks {
 		b.WriteString(driftTable(serious, l))
 	}

@@ -92,10 +92,7 @@ type gained struct {
 
 // gainedBy lists what agents gain by those changes, what is most dangerous
 // first. Caution is false where they only get more to read.
-func gainedBy(changes []plan.Change, notes []plan.Note) (lines []gained, caution bool) {
-	if n := secrets(notes); n > 0 {
-		lines = append(lines, gained{Count: plural(n, "secret") + " in a capture", items: []item{{text: "revoke it, see the notes below"}}})
-	}
+func gainedBy(changes []plan.Change) (lines []gained, caution bool) {
 	for _, g := range append(slices.Clone(gains), newReads) {
 		caution = caution || len(lines) > 0
 		if items := g.items(changes); len(items) > 0 {
@@ -122,8 +119,8 @@ func granted(p *plan.Plan, opt Options) []plan.Change {
 
 // gainBox says above the fold what agents gain; empty when they gain nothing.
 // It names things while there is room for anything but counts.
-func gainBox(title string, changes []plan.Change, notes []plan.Note, l level) string {
-	lines, caution := gainedBy(changes, notes)
+func gainBox(title string, changes []plan.Change, l level) string {
+	lines, caution := gainedBy(changes)
 	if len(lines) == 0 {
 		return ""
 	}
@@ -158,13 +155,37 @@ func listOf(items []string, n, most int) string {
 	return strings.Join(items[:most], ", ") + fmt.Sprintf(" and %d more", n-most)
 }
 
+// secretCode is the code of notes about secrets in a capture. They block.
+const secretCode = "secrets.in_capture"
+
 // secrets counts what the detectors found in the inputs.
 func secrets(notes []plan.Note) int {
 	n := 0
 	for _, note := range notes {
-		if note.Code == "secrets.in_capture" {
+		if note.Code == secretCode {
 			n++
 		}
 	}
 	return n
+}
+
+// withheld is said instead of a plan whose captures hold a secret: any captured
+// text could be it.
+const withheld = "What would change is not shown while a secret is in the captures: it could be in it."
+
+// secretList is all that is said about a plan whose captures hold a secret.
+func secretList(notes []plan.Note, l level) string {
+	var b strings.Builder
+	b.WriteString("\n> [!CAUTION]\n> Revoke what was leaked: whoever reads this repository has it. Then do what each line says.\n\n")
+	shown := 0
+	for _, n := range notes {
+		if n.Code == secretCode && (l < tableOnly || shown < mostItems) {
+			shown++
+			b.WriteString("- " + noteText(n) + "\n")
+		}
+	}
+	if more := secrets(notes) - shown; more > 0 {
+		fmt.Fprintf(&b, "- and %d more\n", more)
+	}
+	return b.String() + "\n" + withheld + "\n"
 }

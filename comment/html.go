@@ -50,9 +50,11 @@ type report struct {
 	Summary string
 	Cost    string
 	Digest  string
-	Caution bool
-	Gains   []reportGain
-	Risks   []surface.Risk
+	// Withheld says why nothing of the plan is shown; empty where it is.
+	Withheld string
+	Caution  bool
+	Gains    []reportGain
+	Risks    []surface.Risk
 	// Riskless says that changes without a risk are among them.
 	Riskless bool
 	Outside  []reportChange
@@ -91,10 +93,26 @@ func reportOf(p *plan.Plan, opt Options) report {
 		Style:  template.CSS(reportStyle), Script: template.JS(reportScript),
 		Verdict: plain(verdict(p, opt, t)), Pack: plan.Printable(p.Toolpack), Summary: p.Summary.String(), Cost: p.Cost.String(), Digest: plan.Printable(p.PlanDigest),
 	}
+	if secrets(p.Notes) > 0 {
+		r.Withheld = withheld
+	}
 	if opt.Head != "" && opt.Base != "" {
 		r.Where = plan.Printable(fmt.Sprintf("%s, against the lockfile at %s", shorten(opt.Head, 12), shorten(opt.Base, 12)))
 	}
-	gains, caution := gainedBy(granted(p, opt), p.Notes)
+	for _, n := range slices.Concat(p.Notes, p.Reviews) {
+		if r.Withheld == "" || n.Code == secretCode {
+			r.Notes = append(r.Notes, plan.Note{Code: plan.Printable(n.Code), Text: plan.Printable(n.Text), Hint: plan.Printable(n.Hint)})
+		}
+	}
+	if r.Withheld == "" {
+		r.show(p, opt)
+	}
+	return r
+}
+
+// show adds what changes.
+func (r *report) show(p *plan.Plan, opt Options) {
+	gains, caution := gainedBy(granted(p, opt))
 	r.Caution = caution
 	for _, g := range gains {
 		line := reportGain{Count: g.Count}
@@ -123,10 +141,6 @@ func reportOf(p *plan.Plan, opt Options) report {
 		}
 	}
 	r.Riskless = used[""]
-	for _, n := range slices.Concat(p.Notes, p.Reviews) {
-		r.Notes = append(r.Notes, plan.Note{Code: plan.Printable(n.Code), Text: plan.Printable(n.Text), Hint: plan.Printable(n.Hint)})
-	}
-	return r
 }
 
 // plain is the text of a headline.

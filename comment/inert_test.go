@@ -217,7 +217,10 @@ func TestHostileTextIsInertInAnnotationsAndLog(t *testing.T) {
 		requireLine(t, LogLine(h))
 		requireLine(t, LogLine(" "+h+"::"+h))
 		p := *whole
-		p.Notes, p.Changes = p.Notes[:i%4], p.Changes[i%len(p.Changes):]
+		p.Changes = p.Changes[i%len(p.Changes):]
+		if i%4 == 0 {
+			p.Notes = []plan.Note{{Code: secretCode, Text: h, Hint: h}}
+		}
 		all := Annotations(&p, func(string) []byte { return []byte("{" + h + "\n" + h) })
 		require.LessOrEqual(t, len(all), 10)
 		for _, a := range all {
@@ -254,7 +257,7 @@ func TestAnnotations(t *testing.T) {
 	many := manyChanges(t, 100)
 	all = Annotations(many, nil)
 	require.Len(t, all, 10)
-	require.Equal(t, "91 more changes: see the job summary", all[9].Message)
+	require.Equal(t, "91 more remarks: see the job summary", all[9].Message)
 }
 
 func TestReport(t *testing.T) {
@@ -272,6 +275,34 @@ func TestReport(t *testing.T) {
 	require.NoError(t, err)
 	requireInertPage(t, page, 0)
 	require.Contains(t, string(page), "No changes")
+}
+
+// TestSecretsWithholdThePlan leaves nothing of the captures in any output
+// while one of them holds a secret.
+func TestSecretsWithholdThePlan(t *testing.T) {
+	p := threeChanges(t)
+	p.Inputs = []plan.Input{{Path: ".caskmcp/captures/billing-1.json"}}
+	for _, h := range hostile {
+		p.Notes = append(p.Notes, plan.Note{Code: secretCode, Text: "billing-1.json " + h, Hint: h})
+	}
+	text := Plan(p, Options{})
+	require.True(t, strings.HasPrefix(text, fmt.Sprintf("## 🛑 caskmcp plan: %d secrets in the captures\n", len(hostile))))
+	require.LessOrEqual(t, len(Plan(p, Options{MaxBytes: 20_000})), 20_000)
+	requireSafe(t, text)
+	requireInert(t, text, foreign)
+	page, err := HTML(p, Options{})
+	require.NoError(t, err)
+	requireInertPage(t, page, 0)
+	outputs := []string{text, Summary(p, Options{}), string(page)}
+	for _, a := range Annotations(p, nil) {
+		require.True(t, a.Level == LevelError || strings.Contains(a.Message, "more remarks"))
+		outputs = append(outputs, a.Title+a.Message)
+	}
+	for _, out := range outputs {
+		for _, captured := range []string{"refund", "invoices", "billing.example", "taxes"} {
+			require.NotContains(t, out, captured)
+		}
+	}
 }
 
 func TestSummaryHasMoreRoom(t *testing.T) {

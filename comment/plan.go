@@ -107,7 +107,11 @@ func renderPlan(p *plan.Plan, opt Options, l level, budget int) string {
 	b.WriteString(verdict(p, opt, t) + "\n\n")
 	b.WriteString(summary(p) + "\n\n")
 	b.WriteString(revisions(p, opt, t) + "\n")
-	b.WriteString(gainBox("What agents gain", granted(p, opt), p.Notes, l))
+	if secrets(p.Notes) > 0 {
+		b.WriteString(secretList(p.Notes, l) + footer(p, opt))
+		return b.String()
+	}
+	b.WriteString(gainBox("What agents gain", granted(p, opt), l))
 	if l < countsAndLinks {
 		b.WriteString(outsideTable(t.outside))
 		b.WriteString(approvalTable(opt, t.need, l, budget))
