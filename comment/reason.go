@@ -103,6 +103,9 @@ func isProse(s string) bool {
 	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ,;:()'…") != "" {
 		return false
 	}
+	if strings.Contains(strings.ReplaceAll(s+" ", ": ", ""), ":") {
+		return false // may be an emoji
+	}
 	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" ,;:()'…", r) }) {
 		letters := strings.Trim(w, "0123456789")
 		switch {

@@ -169,3 +169,23 @@ func BenchmarkHTML(b *testing.B) {
 		require.NoError(b, err)
 	}
 }
+
+func TestSentence(t *testing.T) {
+	for in, want := range map[string]string{
+		`agents reach a new host: "https://a.example"`: "agents reach a new host: <code>https&#58;//a.example</code>",
+		`limit rate rose from 60 to 120`:               "limit rate rose from 60 to 120",
+		`a "b\"c" d`:                                   "a <code>b&#92;&#34;c</code> d",
+		`response "x" is new: {"type":"string"}`:       "response <code>x</code> is new: <code>&#123;&#34;type&#34;&#58;&#34;string&#34;&#125;</code>",
+		`see @octocat`:                                 "<code>see &#64;octocat</code>",
+		`well :tada: done`:                             "<code>well &#58;tada&#58; done</code>",
+		`fixes #1`:                                     "<code>fixes &#35;1</code>",
+		`at deadbeef`:                                  "<code>at deadbeef</code>",
+		`at 1234567`:                                   "<code>at 1234567</code>",
+		`at 12ab567`:                                   "<code>at 12ab567</code>",
+		`an "open quote`:                               "<code>an &#34;open quote</code>",
+		`GH-1`:                                         "<code>GH-1</code>",
+		``:                                             "",
+	} {
+		require.Equal(t, want, sentence(in))
+	}
+}
