@@ -76,8 +76,9 @@ func compile(doc json.RawMessage) (*jsonschema.Schema, error) {
 // arguments reads, bounds and validates the arguments of a call. It returns
 // them decoded, numbers as json.Number, with their RFC 8785 form. The decoded
 // values are those of the canonical form, so what is digested is what is sent.
+// No arguments at all, and null, which several clients send for them, are {}.
 func (c *contract) arguments(raw json.RawMessage) (map[string]any, []byte, error) {
-	if len(bytes.TrimSpace(raw)) == 0 {
+	if given := bytes.TrimSpace(raw); len(given) == 0 || string(given) == "null" {
 		raw = json.RawMessage("{}")
 	}
 	if len(raw) > maxArguments {

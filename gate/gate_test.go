@@ -102,6 +102,9 @@ func TestOrderOfDecisions(t *testing.T) {
 		{"asks", `{}`, "confirm.unavailable", "allow_reads", "confirm: always"},
 		{"lasts", `{}`, "ok", "allow_reads", ""},
 		{"read", `{"id":1}`, "ok", "allow_reads", ""},
+		{"read", ``, "ok", "allow_reads", ""},
+		{"read", ` null `, "ok", "allow_reads", ""},
+		{"read", `[]`, "arguments.invalid", "", "not an object"},
 	}
 	for _, tt := range tests {
 		audit.records = nil
@@ -183,7 +186,7 @@ func TestArguments(t *testing.T) {
 		{"deep in a string is not deep", `{"name":"` + deep + `"}`, `maxLength`},
 		{"large", `{"name":"` + strings.Repeat("a", 20<<20) + `"}`, "larger than 1048576 bytes"},
 		{"not an object", `[1]`, "not an object"},
-		{"null", `null`, "not an object"},
+		{"a text", `"{}"`, "not an object"},
 		{"broken", `{"id":`, "not unambiguous JSON"},
 		{"two values", `{} {}`, "not unambiguous JSON"},
 		{"many problems", `{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1}`, "2 more problems"},
