@@ -81,7 +81,7 @@ func (e *evaluation) change(c plan.Change) ChangeApproval {
 		Approvers: e.rules.approvers(Tier(c)), By: []Approver{}, BlockedBy: []Approver{},
 	}
 	for _, r := range e.latest {
-		by := Approver{Person: r.User, Via: lockfile.ViaReview, Review: r.ID, Commit: r.Commit, Plan: e.seen[r.Commit].before(r.At).Plan, At: r.At}
+		by := Approver{Person: r.User, Via: lockfile.ViaReview, Review: r.ID, Commit: r.Commit, Plan: e.seen[r.Commit].Plan, At: r.At}
 		switch {
 		case r.State == ReviewChangesRequested && notAsked(r.User, x.Approvers) == "":
 			x.BlockedBy = append(x.BlockedBy, by)
@@ -208,21 +208,21 @@ func (e *evaluation) saw(commit string, at time.Time, x ChangeApproval) string {
 	switch {
 	case s.PlannedAt.IsZero():
 		return "was given for a commit that has no plan"
-	case s.before(at).PlannedAt.IsZero():
+	case !at.After(s.PlannedAt):
 		return "was given before the plan was there"
 	case !at.After(e.since):
 		return "was given before the last decision about it"
-	case !s.before(at).has(x):
+	case !s.has(x.ChangeKey, x.Digest):
 		return "was given for other definitions"
 	}
 	return ""
 }
 
-// has reports whether the digest of x was shown for it.
-func (s Seen) has(x ChangeApproval) bool {
+// has reports whether the digest was shown for that change.
+func (s Seen) has(k ChangeKey, digest string) bool {
 	for _, action := range []string{Create, Update, Delete, Replace} {
-		k := ChangeKey{Kind: x.Kind, Name: x.Name, Action: action}
-		if equivalent(action, x.Action) && x.Digest != "" && s.Digests[k] == x.Digest {
+		shown := s.Digests[ChangeKey{Kind: k.Kind, Name: k.Name, Action: action}]
+		if equivalent(action, k.Action) && digest != "" && shown == digest {
 			return true
 		}
 	}
@@ -248,7 +248,7 @@ func (e *evaluation) merge(x ChangeApproval) (Approver, bool) {
 		return Approver{}, false
 	}
 	return Approver{
-		Person: *m, Via: lockfile.ViaSelf, Commit: e.pull.Head, Plan: e.seen[e.pull.Head].before(e.pull.MergedAt).Plan, At: e.pull.MergedAt,
+		Person: *m, Via: lockfile.ViaSelf, Commit: e.pull.Head, Plan: e.seen[e.pull.Head].Plan, At: e.pull.MergedAt,
 	}, true
 }
 

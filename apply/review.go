@@ -70,42 +70,37 @@ func KeyOf(c plan.Change) ChangeKey {
 }
 
 // Seen is what people could see of a commit of a pull request: the plan that
-// our status announced. Which plan that was depends on what the base was then.
-// It must be recomputed from the base at that time, not from today's: another
-// pull request may have been merged since, and then the same commit makes
-// definitions that nobody was shown.
+// our status announced.
 type Seen struct {
-	// PlannedAt is when our plan status for the commit was set; zero where
-	// there is none, and then nothing could be seen.
+	// PlannedAt is when our first plan status for the commit was set; zero
+	// where there is none, and then nothing could be seen.
 	PlannedAt time.Time
 	// Plan is the digest of the plan that was shown.
 	Plan string
 	// Digests are what that plan proposed: DigestOf each change, recomputed
 	// from the merge of the commit and the base.
 	Digests map[ChangeKey]string
-	// Later are plans of the same commit that were shown afterwards, because
-	// the base had moved on. Only the last one before a review counts for it.
-	Later []Seen
-}
-
-// before is what was shown last before that time; a zero Seen for nothing.
-func (s Seen) before(at time.Time) Seen {
-	var last Seen
-	for _, x := range append([]Seen{s}, s.Later...) {
-		if !x.PlannedAt.IsZero() && at.After(x.PlannedAt) && !x.PlannedAt.Before(last.PlannedAt) {
-			last = x
-		}
-	}
-	return last
 }
 
 // SeenOf is what p showed from that time on.
-func SeenOf(p *plan.Plan, plannedAt time.Time) Seen {
-	s := Seen{PlannedAt: plannedAt, Plan: p.PlanDigest, Digests: map[ChangeKey]string{}}
-	for _, c := range p.Changes {
-		if c.Kind != plan.StateKind {
-			s.Digests[KeyOf(c)] = DigestOf(c)
+func SeenOf(p *plan.Plan, plannedAt time.Time) Seen { return Shown(plannedAt, p) }
+
+// Shown is what was shown from that time on by a plan that is one of these.
+// Which one depends on where the base was: another pull request that is merged
+// meanwhile can make definitions of the same commit that nobody was shown. So
+// all plans are needed that there can have been, the newest last, and only what
+// they have in common counts as seen.
+func Shown(plannedAt time.Time, plans ...*plan.Plan) Seen {
+	s := Seen{PlannedAt: plannedAt, Digests: map[ChangeKey]string{}}
+	for i, p := range plans {
+		one := Seen{Digests: map[ChangeKey]string{}}
+		for _, c := range p.Changes {
+			k := KeyOf(c)
+			if c.Kind != plan.StateKind && (i == 0 || s.has(k, DigestOf(c))) {
+				one.Digests[k] = DigestOf(c)
+			}
 		}
+		s.Digests, s.Plan = one.Digests, p.PlanDigest
 	}
 	return s
 }

@@ -219,15 +219,14 @@ func TestRacingPullRequests(t *testing.T) {
 	require.Equal(t, "0 of 1", left[0].Why)
 	require.Equal(t, "merge-first", b.block("a").Approval.Merge, "the approved bytes stay in force")
 
-	// Planned again with the third merged, it is shown; whoever reviews that
-	// has seen it.
-	shown := fourth.Seen["head-four"]
-	shown.Later = []apply.Seen{apply.SeenOf(fourth.Plan, minute(500))}
-	b.landings[4].Seen["head-four"] = shown
-	require.Len(t, b.apply(), 1)
-	b.landings[4].Reviews = append(b.landings[4].Reviews, apply.Review{ID: 90, User: alice, State: apply.ReviewApproved, Commit: "head-four", At: minute(501)})
-	require.Empty(t, b.apply())
-	require.Equal(t, "alice", b.block("a").Approval.By.Login)
+	// Nor is it enough that a later plan shows it: bob may have looked before.
+	later := planOf(t, b.dir, b.want)
+	alone = planOf(t, b.dir, desired(version("a", "Four."), tool("b", "/b"), tool("c", "/c"), tool("d", "/d")))
+	both := apply.Shown(minute(0), alone, later)
+	require.Empty(t, both.Digests)
+	require.Equal(t, later.PlanDigest, both.Plan)
+	require.Equal(t, apply.SeenOf(later, minute(0)), apply.Shown(minute(0), later, later))
+	require.Empty(t, apply.Shown(minute(0)).Digests)
 }
 
 // A tool keeps its approvals under whatever name: its old definition is not
