@@ -147,7 +147,7 @@ func (r *actionRun) publish(j *judgement) error {
 			return err
 		}
 		r.summarise(comment.Summary(p.Work.Plan, r.options(j, p)))
-		r.annotate(annotations(r, p))
+		r.annotate(r.annotations(j, p))
 		if err := r.logCaptured(plan.Text(p.Work.Plan, plan.TextOptions{})); err != nil {
 			return err
 		}
@@ -281,7 +281,27 @@ func (r *actionRun) planWorkTree(ctx context.Context) error {
 	return r.failOn(j)
 }
 
+// maxAnnotated bounds the files that annotations find lines in, in bytes.
+const maxAnnotated = 32 << 20
+
 // annotations are the remarks of a plan at the lines of its inputs.
-func annotations(r *actionRun, p packJudgement) []annotation {
-	return nil
+func (r *actionRun) annotations(j *judgement, p packJudgement) []annotation {
+	var out []annotation
+	for _, a := range comment.Annotations(p.Work.Plan, func(name string) []byte {
+		if !filepath.IsLocal(name) {
+			return nil
+		}
+		doc, err := readBounded(filepath.Join(p.Work.Pack.Root, filepath.FromSlash(name)), maxAnnotated)
+		if err != nil {
+			return nil
+		}
+		return doc
+	}) {
+		file := a.File
+		if file != "" {
+			file = j.Prefix + file
+		}
+		out = append(out, annotation{Level: a.Level, File: file, Line: a.Line, Title: a.Title, Text: a.Message})
+	}
+	return out
 }

@@ -181,4 +181,3 @@ func approvedBy(c apply.ChangeApproval) string {
 	}
 	return "approved by " + strings.Join(who, ", ")
 }
-

@@ -26,8 +26,10 @@ type judgement struct {
 	Pulls      []*github.Pull // one, but for a merge group
 	Base, Head string         // commits
 	Tree       string         // their merge
-	Rules      apply.Rules
-	Packs      []packJudgement
+	// Prefix is of the plans' files, from the repository's top.
+	Prefix string
+	Rules  apply.Rules
+	Packs  []packJudgement
 	// Refused says what no review can approve: state that does not verify, an
 	// edited lockfile, a secret in a capture.
 	Refused []string
@@ -160,6 +162,7 @@ func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 	if err := c.trees.repo.ensure(ctx, j.Base); err != nil {
 		return err
 	}
+	j.Prefix = c.trees.repo.prefix
 	var err error
 	if j.Rules, err = c.trees.rules(ctx, j.Base); err != nil {
 		return err
@@ -280,21 +283,19 @@ func (c *court) file(ctx context.Context, number int, rules apply.Rules) (caseFi
 	return f, nil
 }
 
-// seen recomputes what the plan of each reviewed commit showed: the merge of
-// that commit and base, against base. What cannot be planned showed nothing.
-func (c *court) seen(ctx context.Context, f caseFile, name, base string) (map[string]apply.Seen, error) {
+// seen recomputes what the plans of each reviewed commit showed, on a base that
+// is now at tip. What cannot be planned showed nothing.
+func (c *court) seen(ctx context.Context, f caseFile, name, tip string) (map[string]apply.Seen, error) {
 	seen := map[string]apply.Seen{}
 	for sha, at := range f.planned {
-		p, err := c.shown(ctx, name, base, sha)
+		one, err := c.seenOf(ctx, name, tip, sha, at)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		switch {
-		case err != nil || p == nil:
-			seen[sha] = apply.Seen{PlannedAt: at}
-		default:
-			seen[sha] = apply.SeenOf(p, at)
+		if err != nil {
+			one = apply.Seen{PlannedAt: at}
 		}
+		seen[sha] = one
 	}
 	return seen, nil
 }
@@ -338,9 +339,28 @@ func (c *court) edited(ctx context.Context, j *judgement) ([]string, error) {
 		}
 	}
 	if sameFiles(want, got) {
+		j.settled(s)
 		return nil, nil
 	}
 	return []string{"the pull request edits the lockfile by hand; only what apply computes is accepted"}, nil
+}
+
+// settled takes over what was approved before: the pull request brings exactly
+// the lockfile that apply computes at its base, from reviews that are given.
+func (j *judgement) settled(s *settlement) {
+	for _, p := range j.Packs {
+		i := slices.IndexFunc(s.packs, func(x packSettlement) bool { return x.name == p.Name })
+		if i < 0 {
+			continue
+		}
+		for _, d := range s.packs[i].approved {
+			c := p.Approvals.Of(apply.ChangeKey{Kind: d.Kind, Name: d.Name, Action: d.Action})
+			if c != nil && c.Digest == d.Digest {
+				c.Approved, c.OnMerge, c.Missing = true, false, ""
+			}
+		}
+		p.Approvals.Approved = !slices.ContainsFunc(p.Approvals.Changes, func(c apply.ChangeApproval) bool { return !c.Approved })
+	}
 }
 
 // lockfiles are the files of all lockfile folders of a revision.
