@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tomallicino/caskmcp/apply"
 	"github.com/tomallicino/caskmcp/plan"
-	"github.com/tomallicino/caskmcp/toolpack"
 )
 
 // maxBases bounds how often the base may have changed under a commit that
@@ -53,12 +53,19 @@ func (r *repo) bases(ctx context.Context, tip, sha string) ([]string, error) {
 			return nil, err
 		}
 	}
-	out, err := r.git(ctx, "rev-list", "--first-parent", "--reverse", "--diff-merges=first-parent", "--max-count="+strconv.Itoa(maxBases+1),
-		tip, "^"+sha, "--", r.prefix+toolpack.Folder, r.prefix+toolpack.RepositoryFile)
+	// Two lists: limited by a commit, git leaves merges out that only their
+	// first parent differs from.
+	out, err := r.git(ctx, "rev-list", "--first-parent", "--max-count="+strconv.Itoa(maxHistory), tip, "^"+sha)
 	if err != nil {
 		return nil, fmt.Errorf("reading the history of %s: %w", short(tip), err)
 	}
-	changed := strings.Fields(string(out))
+	since := strings.Fields(string(out))
+	changed, err := r.landed(ctx, tip, maxBases+1)
+	if err != nil {
+		return nil, err
+	}
+	changed = slices.DeleteFunc(changed, func(id string) bool { return !slices.Contains(since, id) })
+	slices.Reverse(changed)
 	if len(changed) == 0 {
 		return []string{tip}, nil
 	}
