@@ -96,6 +96,8 @@ type Segment struct {
 	// Distinct is how many different values the placeholder stood for, at
 	// least: merging sealed captures keeps the larger.
 	Distinct int `json:"distinct,omitempty"`
+	// Slashes counts the exchanges whose value held an escaped slash (%2F).
+	Slashes int `json:"slashes,omitempty"`
 	// EchoOwn counts exchanges whose own successful response held the value.
 	EchoOwn int `json:"echo_own,omitempty"`
 	// EchoKeys counts, for EchoOwn, the JSON keys the value was found under.

@@ -73,6 +73,9 @@ func (c *collector) add(x *exchange) {
 		if s.class != "" {
 			g.segment(i).value(s.class, echoHash("", s.part))
 		}
+		if strings.Contains(s.value, "/") {
+			g.segment(i).slashes++
+		}
 	}
 }
 

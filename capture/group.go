@@ -64,6 +64,7 @@ type group struct {
 type segmentGroup struct {
 	classes  map[string]int
 	distinct map[uint64]struct{}
+	slashes  int
 	echoOwn  int
 	echoKeys map[string]int
 }
@@ -141,11 +142,12 @@ func (g *group) observation(k Key, seen *echoes) Observation {
 		s := Segment{Index: i}
 		if own := g.segments[i]; own != nil {
 			s.Classes, s.Distinct, s.EchoOwn, s.EchoKeys = own.classes, len(own.distinct), own.echoOwn, own.echoKeys
+			s.Slashes = own.slashes
 		}
 		if hash != 0 {
 			s.EchoAny, s.EchoID = seen.has(hash)
 		}
-		if s.Distinct > 0 || s.EchoOwn > 0 || s.EchoAny {
+		if s.Distinct > 0 || s.EchoOwn > 0 || s.EchoAny || s.Slashes > 0 {
 			o.Segments = append(o.Segments, s)
 		}
 	}

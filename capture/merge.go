@@ -116,6 +116,7 @@ func addSegments(to, from []Segment) []Segment {
 			Index:    s.Index,
 			Classes:  sum(maps.Clone(own.Classes), s.Classes),
 			Distinct: max(own.Distinct, s.Distinct),
+			Slashes:  own.Slashes + s.Slashes,
 			EchoOwn:  own.EchoOwn + s.EchoOwn,
 			EchoKeys: sum(maps.Clone(own.EchoKeys), s.EchoKeys),
 			EchoID:   own.EchoID || s.EchoID,

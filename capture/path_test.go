@@ -112,3 +112,21 @@ func TestPlaceholdersCountDistinctValues(t *testing.T) {
 	c, _ := observe(t, "h", write(t, "in.har", har(entries...)))
 	require.Equal(t, []Segment{{Index: 1, Classes: map[string]int{"int": 30}, Distinct: 3}}, one(t, c, "GET", "/orders/{int}").Segments)
 }
+
+// That a value held an escaped slash is kept, because a call has to send one,
+// too.
+func TestEscapedSlashes(t *testing.T) {
+	get := func(path string, status int) string {
+		return entry("GET", "https://api.shop.test/packages/"+path, status, "application/json", `{}`)
+	}
+	c, _ := observe(t, "api.shop.test", write(t, "a.har", har(get("@scope%2fname", 200), get("@scope%2Fname", 200), get("plain", 200), get("a%252Fb", 200))))
+	slashes := map[string]int{}
+	for _, o := range c.Observations {
+		for _, s := range o.Segments {
+			slashes[o.Path] += s.Slashes
+		}
+	}
+	require.Equal(t, map[string]int{"/packages/@scope%2Fname": 2}, slashes)
+	twice := Merge(c, c)
+	require.Equal(t, 4, one(t, twice, "GET", "/packages/@scope%2Fname").Segments[0].Slashes)
+}

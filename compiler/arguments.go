@@ -91,7 +91,7 @@ func pathNames(e *endpoint, prior *surface.Tool) []string {
 var textFormats = map[string]string{"uuid": "uuid", "email": "email", "date": "date", "date-time": "date-time", "ipv4": "ipv4", "ipv6": "ipv6"}
 
 func pathArgument(name string, h hole, d *capture.Declaration) argument {
-	a := argument{Argument: surface.Argument{Name: name, In: surface.InPath, Key: name}, required: true}
+	a := argument{Argument: surface.Argument{Name: name, In: surface.InPath, Key: name, EscapedSlash: h.slash}, required: true}
 	a.schema = map[string]any{"type": "string", "minLength": 1}
 	switch class := h.class(); {
 	case class == "int":

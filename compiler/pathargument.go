@@ -21,6 +21,7 @@ type hole struct {
 	place    int      // which hole of its segment
 	prefix   string   // the template up to it
 	inner    bool     // another parameter is the next segment
+	slash    bool     // successful calls had an escaped slash in it
 	classes  map[string]int
 	echoes   map[string]int
 }
@@ -152,6 +153,8 @@ func (h *hole) collect(index int, obs []capture.Observation) {
 			for class, n := range s.Classes {
 				h.classes[class] += n
 			}
+			// Where the segment holds more, it is not known which part had it.
+			h.slash = h.slash || s.Slashes > 0 && succeeded(o) && h.text == "{}"
 			for key, n := range s.EchoKeys {
 				h.echoes[snake(key)] += n
 			}

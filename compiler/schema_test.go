@@ -270,3 +270,22 @@ func TestDeclarationContradicts(t *testing.T) {
 	require.Contains(t, string(x.OutputSchema), `"integer"`)
 	require.Contains(t, string(x.InputSchema), `"required":["expand","lang","order-id"]`)
 }
+
+// An argument may hold a slash where successful calls had one that was escaped.
+func TestEscapedSlashes(t *testing.T) {
+	get := func(path string, status int) *capture.Capture {
+		c := captured(t, "a", exchange{request: "GET https://api.shop.test" + path, status: status, response: `{"ok":true}`})
+		c.Observations[0].Segments = []capture.Segment{{Index: 1, Classes: map[string]int{"punct": 2}, Slashes: 1}}
+		return c
+	}
+	for _, tt := range []struct {
+		path   string
+		status int
+		want   bool
+	}{{"/packages/{punct}/tags", 200, true}, {"/packages/{punct}/tags", 404, false}, {"/packages/{punct}.json/tags", 200, false}} {
+		plain := get(tt.path, 200)
+		plain.Observations[0].Segments[0].Slashes = 0
+		x := compile(t, surface.Prior{}, Options{}, plain, get(tt.path, tt.status)).Surface.Tools[0]
+		require.Equal(t, tt.want, x.Binding.Arguments[0].EscapedSlash, tt.path)
+	}
+}

@@ -39,7 +39,7 @@ var codes = [...][]string{
 		"annotation.relaxed", "tool.renamed", "tool.added_to_toolset", "toolset.widened", "toolset.default_changed", "budget.raised",
 		"expiry.extended", "definition.changed", "definition.contradicted",
 	},
-	rankInput:  {"input.type_changed", "input.required_added", "input.narrowed", "input.widened"},
+	rankInput:  {"path.escaped_slash", "input.type_changed", "input.required_added", "input.narrowed", "input.widened"},
 	rankOutput: {"output.removed", "output.required_removed", "output.type_changed"},
 	rankAdditive: {
 		"tool.added", "tool.readded", "output.added", "output.narrowed", "output.widened", "text.added", "server.added", "toolset.added",

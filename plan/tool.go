@@ -92,6 +92,12 @@ func (j *toolJudge) arguments() {
 			j.block("input.widened", "agents may set the header %s through the new argument %s", quote(a.Key), quote(a.Name))
 		case i < 0:
 			j.add("input.widened", j.widening(), "agents may set %s through the new argument %s", placeOf(a), quote(a.Name))
+		case j.before.Binding.Arguments[i] != a && samePlace(j.before.Binding.Arguments[i], a):
+			if a.EscapedSlash {
+				j.escapedSlash(a)
+			} else {
+				j.review("input.narrowed", "values of the argument %s may hold no %q any more", quote(a.Name), "/")
+			}
 		case j.before.Binding.Arguments[i] != a:
 			j.block("binding.changed", "argument %s goes to %s, it went to %s", quote(a.Name), placeOf(a), placeOf(j.before.Binding.Arguments[i]))
 		}
@@ -101,6 +107,17 @@ func (j *toolJudge) arguments() {
 			j.review("input.narrowed", "argument %s no longer goes to %s", quote(b.Name), placeOf(b))
 		}
 	}
+}
+
+// samePlace reports whether two arguments differ in nothing but the slashes that
+// their values may hold.
+func samePlace(b, a surface.Argument) bool {
+	b.EscapedSlash = a.EscapedSlash
+	return b == a
+}
+
+func (j *toolJudge) escapedSlash(a surface.Argument) {
+	j.review("path.escaped_slash", "values of the argument %s may hold %q; it is sent as %%2F", quote(a.Name), "/")
 }
 
 func placeOf(a surface.Argument) string {
@@ -252,6 +269,11 @@ func explainNewTool(t surface.Tool) *toolJudge {
 		j.block("tool.write_added", "new %s tool", quoteWord(string(t.Effect)))
 		if t.Confirm != surface.Always {
 			j.block("confirm.never", "it changes state and asks for no confirmation of its own: confirm is %s", quote(string(t.Confirm)))
+		}
+	}
+	for _, a := range t.Binding.Arguments {
+		if a.EscapedSlash {
+			j.escapedSlash(a)
 		}
 	}
 	j.sensitiveOutput()

@@ -142,6 +142,9 @@ type Argument struct {
 	// Style says how an array is written in a query or form: "repeat" (one
 	// pair for each value, the default) or "comma".
 	Style string `json:"style,omitempty"`
+	// EscapedSlash says that values of a path argument may hold "/", which is
+	// sent as %2F: the argument is the whole segment, and this API reads it so.
+	EscapedSlash bool `json:"escaped_slash,omitempty"`
 }
 
 // Fixed is a request value that is part of the definition.

@@ -22,17 +22,30 @@ const lookalikes = "\u2044\u2215\u2216\u29f5\u29f8\u2571\u2572"
 // pathSegment encodes one path argument so that it stays the argument of its
 // segment whatever a server does with it (RFC 3986 section 3.3): values that
 // decode, normalise or trim to a separator, a dot segment or nothing are
-// refused, everything but unreserved characters is percent-encoded.
-func pathSegment(v string) (string, error) {
+// refused, everything but unreserved characters is percent-encoded. Where an
+// escaped slash is part of a value, what is between the slashes is held to the
+// same, so that a server that does decode them stays below the same path. Only
+// "/" itself, which is a name in some APIs, has nothing between.
+func pathSegment(v string, escapedSlash bool) (string, error) {
 	if !utf8.ValidString(v) {
 		return "", fmt.Errorf("is not valid UTF-8")
 	}
-	for _, s := range []string{v, norm.NFKC.String(v)} {
-		if err := checkSegment(s); err != nil {
-			return "", err
-		}
+	parts := []string{v}
+	if escapedSlash && v == "/" {
+		return "%2F", nil
 	}
-	return percentEncode(v), nil
+	if escapedSlash {
+		parts = strings.Split(v, "/")
+	}
+	for i, part := range parts {
+		for _, s := range []string{part, norm.NFKC.String(part)} {
+			if err := checkSegment(s); err != nil {
+				return "", err
+			}
+		}
+		parts[i] = percentEncode(part)
+	}
+	return strings.Join(parts, "%2F"), nil
 }
 
 func checkSegment(s string) error {

@@ -117,6 +117,9 @@ func (op *operation) checkPlaces() error {
 		if err := seen.fill(a.In, a.Key, op.body); err != nil {
 			return fmt.Errorf("argument %q: %w", a.Name, err)
 		}
+		if a.EscapedSlash && (a.In != surface.InPath || !op.isSegment(a.Key)) {
+			return fmt.Errorf("argument %q: escaped_slash is for a path argument that is a whole segment", a.Name)
+		}
 		// Several frameworks let a parameter of this name replace the method.
 		if a.In != surface.InPath && strings.EqualFold(a.Key, "_method") {
 			return fmt.Errorf("argument %q could replace the method; make it a fixed value", a.Name)
@@ -262,6 +265,11 @@ func checkSegments(path string) error {
 		}
 	}
 	return nil
+}
+
+// isSegment reports whether a variable is all there is in its segment.
+func (op *operation) isSegment(variable string) bool {
+	return slices.Contains(strings.Split(op.tool.Binding.Path, "/"), "{"+variable+"}")
 }
 
 // checkVariables checks that each path variable is filled by one argument or

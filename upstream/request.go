@@ -70,26 +70,26 @@ func (op *operation) takes(name string) bool {
 // path fills the template.
 func (op *operation) path(args map[string]any) (string, error) {
 	values := map[string]string{}
-	fill := func(name, key string, v any) error {
+	fill := func(name, key string, v any, escapedSlash bool) error {
 		text, err := scalar(v)
 		if err != nil {
 			return unsafeArgument(name, err)
 		}
-		if values[key], err = pathSegment(text); err != nil {
+		if values[key], err = pathSegment(text, escapedSlash); err != nil {
 			return unsafeArgument(name, err)
 		}
 		return nil
 	}
 	for _, a := range op.tool.Binding.Arguments {
 		if a.In == surface.InPath {
-			if err := fill(a.Name, a.Key, args[a.Name]); err != nil {
+			if err := fill(a.Name, a.Key, args[a.Name], a.EscapedSlash); err != nil {
 				return "", err
 			}
 		}
 	}
 	for _, f := range op.fixed {
 		if f.in == surface.InPath {
-			if err := fill(f.key, f.key, f.value); err != nil {
+			if err := fill(f.key, f.key, f.value, false); err != nil {
 				return "", err
 			}
 		}

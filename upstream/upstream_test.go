@@ -92,6 +92,37 @@ func requireUnsafe(t *testing.T, err error) {
 	require.False(t, e.Sent)
 }
 
+// Where the API has been seen to read %2F as a part of a value, slashes are sent
+// so; nothing else gets through for that.
+func TestEscapedSlashes(t *testing.T) {
+	up := newAPI(t, jsonBody(`{}`))
+	name := arg("name", surface.InPath)
+	name.EscapedSlash = true
+	tool := binding(t, up.URL, "GET", "/packages/{name}/tags", name)
+	for id, want := range map[string]string{"@scope/name": "%40scope%2Fname", "feature/x/y": "feature%2Fx%2Fy", "plain": "plain", "/": "%2F", "a b/...": "a%20b%2F..."} {
+		_, err := do(t, tool, `{"name":`+strconv.Quote(id)+`}`)
+		require.NoError(t, err, id)
+		require.Equal(t, "/packages/"+want+"/tags", up.last.URL.EscapedPath())
+	}
+	hits := up.hits.Load()
+	c := newClient(t, surface.Server{}, nil, tool)
+	for _, id := range []string{
+		"//", "a/", "/a", "a//b", "../admin", "a/..", "a/./b", "..;x/b", "a/ /b", "a/b ", `a/..`, "a%2Fb", "a/b?x", "a/#", "a／b", "a/．．", "a⁄b", "a/\u202eb", "a/\x00",
+	} {
+		_, err := c.Do(t.Context(), Call{Tool: "it", Arguments: map[string]any{"name": id}})
+		requireUnsafe(t, err)
+	}
+	require.Equal(t, hits, up.hits.Load())
+	query, part := arg("name", surface.InQuery), name
+	query.EscapedSlash = true
+	for path, a := range map[string]surface.Argument{"/packages": query, "/packages/{name}.json": part} {
+		_, rejected, err := New(surface.Server{}, []surface.Tool{binding(t, up.URL, "GET", path, a)}, Options{AllowPrivate: safehttp.PrivateRanges()})
+		require.NoError(t, err)
+		require.Len(t, rejected, 1)
+		require.ErrorContains(t, rejected["it"], "escaped_slash")
+	}
+}
+
 func TestPathArguments(t *testing.T) {
 	up := newAPI(t, jsonBody(`{}`))
 	tool := binding(t, up.URL, "GET", "/users/{id}/posts", arg("id", surface.InPath))
