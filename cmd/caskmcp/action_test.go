@@ -26,19 +26,77 @@ type actionFile struct {
 
 var pinned = regexp.MustCompile(`@[0-9a-f]{40}$`)
 
+// workflowFile is what the tests look at in a workflow.
+type workflowFile struct {
+	On          yaml.Node
+	Permissions *map[string]string
+	Jobs        map[string]struct {
+		Permissions *map[string]string
+		Steps       []struct {
+			Uses, Run string
+			With      map[string]string
+		}
+	}
+}
+
+// requireSafeWorkflow bans expressions in scripts, actions that are not pinned,
+// permissions for all jobs, credentials left on disk, and the trigger that
+// mixes secrets with what a stranger wrote.
+func requireSafeWorkflow(t *testing.T, name string, doc []byte) {
+	t.Helper()
+	var w workflowFile
+	require.NoError(t, yaml.Unmarshal(doc, &w), name)
+	require.NotContains(t, string(doc), "pull_request_target", name)
+	require.NotNil(t, w.Permissions, "%s: permissions are given per job", name)
+	require.Empty(t, *w.Permissions, name)
+	require.NotEmpty(t, w.Jobs, name)
+	for _, job := range w.Jobs {
+		require.NotNil(t, job.Permissions, name)
+		for _, s := range job.Steps {
+			require.NotContains(t, s.Run, "${{", name)
+			if strings.HasPrefix(s.Uses, "actions/checkout@") {
+				require.Equal(t, "false", s.With["persist-credentials"], name)
+			}
+			requirePinned(t, name, s.Uses)
+		}
+	}
+}
+
+func requirePinned(t *testing.T, name, uses string) {
+	t.Helper()
+	if uses != "" && !strings.HasPrefix(uses, "./") {
+		require.Regexp(t, pinned, uses, name)
+	}
+}
+
+// TestWorkflowsAreSafe looks at this repository's own.
+func TestWorkflowsAreSafe(t *testing.T) {
+	names, err := filepath.Glob(filepath.Join("..", "..", ".github", "workflows", "*.yml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		doc, err := os.ReadFile(name)
+		require.NoError(t, err)
+		requireSafeWorkflow(t, name, doc)
+	}
+}
+
 // TestActionCannotBeInjected keeps inputs out of shell scripts: an expression
 // inside "run" is pasted before the shell parses it.
 func TestActionCannotBeInjected(t *testing.T) {
-	doc, err := os.ReadFile(filepath.Join("..", "..", "action.yml"))
+	names, err := filepath.Glob(filepath.Join("..", "..", ".github", "actions", "*", "action.yml"))
 	require.NoError(t, err)
-	var a actionFile
-	require.NoError(t, yaml.Unmarshal(doc, &a))
-	require.Equal(t, "composite", a.Runs.Using)
-	require.NotEmpty(t, a.Runs.Steps)
-	for _, s := range a.Runs.Steps {
-		require.NotContains(t, s.Run, "${{")
-		if s.Uses != "" && !strings.HasPrefix(s.Uses, "./") {
-			require.Regexp(t, pinned, s.Uses)
+	require.NotEmpty(t, names)
+	for _, name := range append(names, filepath.Join("..", "..", "action.yml")) {
+		doc, err := os.ReadFile(name)
+		require.NoError(t, err)
+		var a actionFile
+		require.NoError(t, yaml.Unmarshal(doc, &a))
+		require.Equal(t, "composite", a.Runs.Using)
+		require.NotEmpty(t, a.Runs.Steps)
+		for _, s := range a.Runs.Steps {
+			require.NotContains(t, s.Run, "${{", name)
+			requirePinned(t, name, s.Uses)
 		}
 	}
 }
