@@ -247,8 +247,13 @@ func bodyArguments(obs []capture.Observation) ([]argument, string) {
 	var out []argument
 	for _, name := range slices.Sorted(maps.Keys(shape.Objects.Properties)) {
 		p := shape.Objects.Properties[name]
-		a := argument{Argument: surface.Argument{In: surface.InBody, Key: name}, shape: p, schema: openObjects(p.InputAs(name))}
-		if strings.HasSuffix(name, "[]") && !isJSON(encoding) {
+		values, repeated := p, false
+		if !isJSON(encoding) {
+			values, repeated = fieldValues(p)
+			repeated = repeated || strings.HasSuffix(name, "[]")
+		}
+		a := argument{Argument: surface.Argument{In: surface.InBody, Key: name}, shape: values, schema: openObjects(values.InputAs(name))}
+		if repeated {
 			a.schema = map[string]any{"type": "array", "items": a.schema}
 		}
 		if good != nil && good.Objects != nil && total >= requiredSupport && good.Objects.Count >= total {
@@ -257,6 +262,17 @@ func bodyArguments(obs []capture.Observation) ([]argument, string) {
 		out = append(out, a)
 	}
 	return out, encoding
+}
+
+// fieldValues is the shape of the single values of a form field, and whether the
+// field was ever sent more than once, which is an array.
+func fieldValues(s *schema.Shape) (values *schema.Shape, repeated bool) {
+	if s == nil || s.Arrays == nil {
+		return s, false
+	}
+	single := *s
+	single.Arrays = nil
+	return schema.Merge(&single, s.Arrays.Items), true
 }
 
 // openObjects lets nested objects have more properties than were seen.

@@ -130,7 +130,7 @@ func sent(good []capture.Observation, body *schema.Shape, a surface.Argument) (*
 
 // spelled is the shape of text as the schema reads it: where strings are
 // allowed, "12" is a string too, and an array travels as its items, so nothing
-// can contradict them.
+// can contradict them. Sent once or several times is a matter of style.
 func spelled(a surface.Argument, encoding string, doc json.RawMessage, s *schema.Shape) *schema.Shape {
 	text := a.In == surface.InQuery || a.In == surface.InBody && !isJSON(encoding)
 	if !text || s == nil {
@@ -145,7 +145,8 @@ func spelled(a surface.Argument, encoding string, doc json.RawMessage, s *schema
 	if types := fmt.Sprint(node.Type); strings.Contains(types, "string") || strings.Contains(types, "array") {
 		return nil
 	}
-	return s
+	values, _ := fieldValues(s)
+	return values
 }
 
 // contradictAuth finds that all successful exchanges of a capture were

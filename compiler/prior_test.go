@@ -344,3 +344,33 @@ func TestDifferingCoversEveryField(t *testing.T) {
 		require.Equal(t, []string{name}, fields)
 	}
 }
+
+// A parameter that is sent once here and several times there is the same
+// parameter, in a query and in a form.
+func TestRepeatedParametersContradictNothing(t *testing.T) {
+	query := func(q string) *capture.Capture {
+		return captured(t, "a", exchange{request: "GET https://api.shop.test/series?" + q, response: `{"ok":true}`, times: 3})
+	}
+	form := func(body string) *capture.Capture {
+		return captured(t, "a", exchange{request: "POST https://api.shop.test/series", body: body, reqType: "application/x-www-form-urlencoded", response: `{"ok":true}`, times: 3})
+	}
+	for name, tt := range map[string]struct{ first, then *capture.Capture }{
+		"query, once first":        {query("match[]=a%20b"), query("match[]=a%20b&match[]=c%20d")},
+		"query, several first":     {query("match[]=a%20b&match[]=c%20d"), query("match[]=a%20b")},
+		"query of numbers":         {query("shop=5"), query("shop=5&shop=6")},
+		"form, once first":         {form(`{"match[]":"a b"}`), form(`{"match[]":["a b","c d"]}`)},
+		"form, several first":      {form(`{"match[]":["a b","c d"]}`), form(`{"match[]":"a b"}`)},
+		"form of numbers":          {form(`{"shop":5}`), form(`{"shop":[5,6]}`)},
+		"form of numbers, several": {form(`{"shop":[5,6]}`), form(`{"shop":5}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := compile(t, surface.Prior{}, Options{}, tt.first)
+			r := compile(t, approved(t, first), Options{}, tt.first, tt.then)
+			require.Empty(t, codes(r))
+			require.Equal(t, digests(t, first), digests(t, r))
+		})
+	}
+	x := compile(t, surface.Prior{}, Options{}, form(`{"match[]":"a b"}`), form(`{"match[]":["a b","c d"]}`)).Surface.Tools[0]
+	require.JSONEq(t, `{"type":"object","additionalProperties":false,"properties":{"match[]":{"type":"array","items":{"type":"string"}}}}`,
+		strings.Replace(string(x.InputSchema), `"match"`, `"match[]"`, 1))
+}
