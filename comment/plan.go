@@ -57,7 +57,7 @@ const (
 	full           level = iota // everything
 	noRemovals                  // without details of removals and remarks
 	noAdditions                 // and without details of new reads
-	tableOnly                   // the approval table, its first rows
+	tableOnly                   // the approval table, as many rows as fit
 	countsAndLinks              // no table
 )
 
@@ -114,7 +114,7 @@ func renderPlan(p *plan.Plan, opt Options, l level, budget int) string {
 	b.WriteString(gainBox("What agents gain", granted(p, opt), l))
 	if l < countsAndLinks {
 		b.WriteString(outsideTable(t.outside))
-		b.WriteString(approvalTable(opt, t.need, l, budget))
+		b.WriteString(approvalTable(opt, t.need, l, budget-b.Len()))
 		b.WriteString(ignoredReviews(opt))
 	}
 	if b.Len() > budget {

@@ -95,7 +95,9 @@ func (r rows) facts() string {
 // mostFacts is how many repeated reasons are listed above a table.
 const mostFacts = 10
 
-func approvalTable(opt Options, need []plan.Change, l level, budget int) string {
+// approvalTable stays within the room where it is shortened; otherwise it stops
+// when it is over.
+func approvalTable(opt Options, need []plan.Change, l level, room int) string {
 	if len(need) == 0 {
 		return ""
 	}
@@ -111,21 +113,27 @@ func approvalTable(opt Options, need []plan.Change, l level, budget int) string 
 	} else {
 		b.WriteString("| | Change | Why | Approvers | State |\n|:-:|:--|:--|:--|:--|\n")
 	}
-	shown := need
-	if r.short && len(shown) > maxRows {
-		shown = shown[:maxRows]
-	}
-	for _, c := range shown {
-		if b.Len() > budget {
+	shown := 0
+	for _, c := range need {
+		row := fmt.Sprintf("| %s | %s | %s | %s |\n", symbol(c.Action()), r.object(c), r.why(c), r.approval(c))
+		if r.short && (shown == maxRows || b.Len()+len(row) > room-reserved) || b.Len() > room {
 			break
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", symbol(c.Action()), r.object(c), r.why(c), r.approval(c))
+		b.WriteString(row)
+		shown++
 	}
-	if more := len(need) - len(shown); more > 0 {
-		fmt.Fprintf(&b, "\n**%d more rows are left out here.** They need approval all the same.\n", more)
+	if r.short && shown == 0 {
+		return ""
+	}
+	if more := len(need) - shown; r.short && more > 0 {
+		fmt.Fprintf(&b, "\n**%s left out here.** %s approval all the same.\n", plural(more, "more row")+verb(more, " is", " are"), verb(more, "It needs", "They need"))
 	}
 	return b.String()
 }
+
+// reserved is what a shortened comment keeps for what follows the table, in
+// bytes.
+const reserved = 1500
 
 // object names what changes and, under it, the request it is.
 func (r rows) object(c plan.Change) string {

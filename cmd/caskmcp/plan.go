@@ -80,14 +80,8 @@ func (e *env) runPlan(ctx context.Context, f planFlags) error {
 			return err
 		}
 	}
-	if f.html != "" {
-		page, err := comment.HTML(w.Plan, comment.Options{})
-		if err != nil {
-			return err
-		}
-		if err := e.saveOutput(page, f.html); err != nil {
-			return fmt.Errorf("saving report: %w", err)
-		}
+	if err := e.savePage(w.Plan, f.html); err != nil {
+		return err
 	}
 	if err := e.printPlan(w.Plan, f); err != nil {
 		return err
@@ -105,6 +99,21 @@ func (e *env) savePlan(p *plan.Plan, out string) error {
 	}
 	if err := e.saveOutput(doc, out); err != nil {
 		return fmt.Errorf("saving plan: %w", err)
+	}
+	return nil
+}
+
+// savePage writes the plan as one HTML page, if a file is named.
+func (e *env) savePage(p *plan.Plan, out string) error {
+	if out == "" {
+		return nil
+	}
+	page, err := comment.HTML(p, comment.Options{})
+	if err != nil {
+		return err
+	}
+	if err := e.saveOutput(page, out); err != nil {
+		return fmt.Errorf("saving report: %w", err)
 	}
 	return nil
 }
@@ -158,9 +167,13 @@ func newShow(e *env) *cobra.Command {
 				return err
 			}
 			f.proposals = true
+			if err := e.savePage(p, f.html); err != nil {
+				return err
+			}
 			return e.printPlan(p, f)
 		},
 	}
+	c.Flags().StringVar(&f.html, "html", "", "write the plan as one HTML page to this file")
 	c.Flags().StringVar(&f.format, "format", "text", "text, markdown or json")
 	c.Flags().BoolVar(&f.json, "json", false, "the same as --format json")
 	return c
@@ -238,7 +251,7 @@ func (e *env) runCheck(ctx context.Context, ref, base string, asJSON bool) error
 	if err != nil {
 		return err
 	}
-	repo, err := toolpack.LoadRepository(w.Pack.Root)
+	repo, err := rulesAt(ctx, w.Pack.Root, base)
 	if err != nil {
 		return err
 	}
