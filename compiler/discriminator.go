@@ -5,14 +5,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tomallicino/caskmcp/capture"
 	"github.com/tomallicino/caskmcp/schema"
 	"github.com/tomallicino/caskmcp/surface"
 )
+
+// batch is the operation of requests that hold several calls.
+const batch = "batch"
 
 // discriminate turns the parts of the body that say which operation is meant
 // into fixed values: the agent sets variables or params only.
 func (in *inputs) discriminate(e *endpoint) {
 	kind, name, _ := strings.Cut(e.key.operation, ":")
+	if name == batch {
+		return // the whole body is the agent's
+	}
 	place := surface.InBody
 	if e.key.method == "GET" {
 		place = surface.InQuery
@@ -54,6 +61,34 @@ func (in *inputs) fix(place, key string, value any) {
 		return // strings and small integers always encode
 	}
 	in.fixed = append(in.fixed, surface.Fixed{In: place, Key: key, Value: doc})
+}
+
+// unrepeatable says why an operation inside a path cannot be called again as it
+// was recorded; "" if it can.
+func unrepeatable(e *endpoint) string {
+	kind, name, _ := strings.Cut(e.key.operation, ":")
+	switch {
+	case kind != "graphql" || name == batch || len(e.obs) == 0:
+		return ""
+	case strings.HasPrefix(name, "subscription"):
+		return "a GraphQL subscription, which has no single answer"
+	case document(e) == "":
+		return "a persisted GraphQL query, whose text was not recorded"
+	case hasLiterals(e) && effectOf(e) != surface.Read:
+		return "a GraphQL mutation with values in its text, which are not kept: record it with variables"
+	}
+	return ""
+}
+
+// hasLiterals reports whether values were in the text of a GraphQL operation
+// whenever it was sent: they were taken out.
+func hasLiterals(e *endpoint) bool {
+	for _, o := range e.obs {
+		if o.Traits[capture.TraitLiterals] < o.Count {
+			return false
+		}
+	}
+	return len(e.obs) > 0
 }
 
 // document is the text of a GraphQL operation; where captures differ in it,

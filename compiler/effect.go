@@ -58,13 +58,17 @@ func effectOf(e *endpoint) surface.Effect {
 }
 
 func operationEffect(kind, name string) surface.Effect {
-	if kind == "graphql" {
-		if strings.HasPrefix(name, "query") {
-			return surface.Read
-		}
+	ws := nameWords(name)
+	switch {
+	case name == batch:
+		return surface.Destructive // whatever the calls in it do
+	case kind == "graphql" && strings.HasPrefix(name, "query"):
+		return surface.Read
+	case kind == "graphql" && len(ws) > 1 && destructions[ws[1]]:
+		return surface.Destructive
+	case kind == "graphql":
 		return surface.Write
 	}
-	ws := nameWords(name)
 	for _, w := range ws {
 		if destructions[w] {
 			return surface.Destructive

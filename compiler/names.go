@@ -37,7 +37,9 @@ func (e *endpoint) candidates() []string {
 		if _, op, named := strings.Cut(name, " "); named && kind == "graphql" {
 			name = op
 		}
-		add(nameWords(name)...)
+		if name != batch {
+			add(nameWords(name)...)
+		}
 		add(append([]string{kind}, nameWords(name)...)...)
 	} else {
 		e.pathCandidates(add)

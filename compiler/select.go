@@ -31,6 +31,9 @@ func notATool(e *endpoint) string {
 	if e.declared != nil || approved && !vanished(e.obs) {
 		return unwritable(e)
 	}
+	if reason := unrepeatable(e); reason != "" {
+		return reason
+	}
 	for _, s := range segments(e.key.template) {
 		if s.literal() && noiseWords[strings.Join(s.words, "_")] {
 			return "telemetry or a probe of the server"

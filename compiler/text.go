@@ -25,7 +25,9 @@ var texts = map[string]string{
 	"post": "Posts to %s.", "send": "Sends %s to %s.", "action": "%s %s.", "action with": "%s %s, given %s.",
 	"call": "Calls %q, which takes no arguments.", "call with": "Calls %q with %s.", "call on": "Calls %q on %s.", "call on with": "Calls %q on %s with %s.",
 	"of one": "%s of one %s", "one": "one %s", "a": "a new %s", "the": "the %s", "given by": "the item given by %s", "and": "%s and %s",
-	"graphql read": "Runs the GraphQL query %s.", "graphql write": "Runs the GraphQL mutation %s.", "jsonrpc": "Calls the JSON-RPC method %s.",
+	"graphql read": "Runs the GraphQL query %s.", "graphql write": "Runs the GraphQL mutation %s.",
+	"graphql read unnamed": "Runs a GraphQL query that has no name.", "graphql write unnamed": "Runs a GraphQL mutation that has no name.", "jsonrpc": "Calls the JSON-RPC method %s.",
+	"batch": "Sends several %s calls at once; they can do anything that the endpoint can.", "literals": "Texts and numbers that were written into the recorded query are left empty.",
 	"returns": "Returns %s.", "object": "an object with %s", "array": "an array of objects with %s", "array of": "an array of %s",
 	"arrays": "arrays", "strings": "strings", "numbers": "numbers", "booleans": "booleans",
 	"map": "a map from keys to values", "map of": "a map from keys to objects with %s", "inside": "%s; %s is %s",
@@ -76,6 +78,9 @@ func consequences(e *endpoint, auth *authScheme, t *surface.Tool, in *inputs) st
 		if n := e.nouns(); n.action != "" || e.key.operation != "" {
 			parts = append(parts, texts["changes"])
 		}
+	}
+	if e.key.operation != "" && hasLiterals(e) {
+		parts = append(parts, texts["literals"])
 	}
 	if body := unsentBody(e); body != "" && in.encoding == "" {
 		parts = append(parts, fmt.Sprintf(texts["unsent body"], body))
@@ -152,7 +157,10 @@ func (e *endpoint) purpose(in *inputs) string {
 }
 
 func operationPurpose(kind, name string) string {
-	if kind != "graphql" {
+	switch {
+	case name == batch:
+		return fmt.Sprintf(texts["batch"], map[string]string{"graphql": "GraphQL", "jsonrpc": "JSON-RPC"}[kind])
+	case kind != "graphql":
 		return fmt.Sprintf(texts["jsonrpc"], printable(name))
 	}
 	mode := "graphql write"
@@ -161,7 +169,7 @@ func operationPurpose(kind, name string) string {
 	}
 	_, op, named := strings.Cut(name, " ")
 	if !named {
-		op = name
+		return texts[mode+" unnamed"]
 	}
 	return fmt.Sprintf(texts[mode], printable(op))
 }
