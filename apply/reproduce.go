@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/tomallicino/caskmcp/internal/files"
 	"github.com/tomallicino/caskmcp/lockfile"
@@ -223,7 +222,7 @@ func (l Landing) approves(e entry) string {
 			c.Kind == plan.ToolKind && c.Identity != e.identity || removed != (e.block.Status == surface.Removed) {
 			continue
 		}
-		ev := l.evaluation(time.Time{})
+		ev := l.evaluation()
 		x := ev.change(c)
 		if !x.Approved || e.block.Status == surface.Rejected {
 			return cmp.Or(x.Missing, "no review rejects anything")

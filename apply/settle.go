@@ -51,12 +51,13 @@ type LeftOver struct {
 // after the one the block comes from. If the block names none that is in the
 // history, only reviews count that are younger than its decision.
 func Settle(p *plan.Plan, state *lockfile.State, history []string, landings []Landing) *Settlement {
-	s := settler{state: state, place: places(history)}
-	s.landings = slices.DeleteFunc(slices.Clone(landings), func(l Landing) bool {
-		_, landed := s.place[l.Pull.Merge]
-		return !landed || l.Pull.Merge == "" || l.Plan == nil
-	})
-	slices.SortStableFunc(s.landings, func(a, b Landing) int { return s.place[a.Pull.Merge] - s.place[b.Pull.Merge] })
+	s := settler{place: places(history), blocks: indexBlocks(state)}
+	for _, l := range landings {
+		if _, landed := s.place[l.Pull.Merge]; landed && l.Pull.Merge != "" && l.Plan != nil {
+			s.landings = append(s.landings, newVerdict(l))
+		}
+	}
+	slices.SortStableFunc(s.landings, func(a, b *verdict) int { return s.place[a.Pull.Merge] - s.place[b.Pull.Merge] })
 	out := &Settlement{Decisions: []Decision{}, LeftOver: []LeftOver{}}
 	for _, c := range p.Changes {
 		if c.Kind == plan.StateKind {
@@ -72,9 +73,9 @@ func Settle(p *plan.Plan, state *lockfile.State, history []string, landings []La
 }
 
 type settler struct {
-	state    *lockfile.State
 	place    map[string]int // of a commit in the history
-	landings []Landing      // oldest first
+	landings []*verdict     // oldest first
+	blocks   map[string][]*lockfile.Block
 }
 
 func places(history []string) map[string]int {
@@ -117,7 +118,7 @@ func (s *settler) settle(c plan.Change) (*Decision, LeftOver) {
 // reviews count.
 func (s *settler) floor(c plan.Change) (after int, since time.Time) {
 	after = -1
-	for _, b := range blocksOf(s.state, c) {
+	for _, b := range s.blocksOf(c) {
 		if at, ok := s.place[b.Approval.Merge]; ok && b.Approval.Merge != "" {
 			after = max(after, at)
 		} else if t, err := time.Parse(time.RFC3339, b.Approval.At); err == nil && t.After(since) {
@@ -127,38 +128,67 @@ func (s *settler) floor(c plan.Change) (after int, since time.Time) {
 	return after, since
 }
 
-// blocksOf are the blocks of the state that c is about: those of its name and,
-// for a tool, of its operation.
-func blocksOf(s *lockfile.State, c plan.Change) []*lockfile.Block {
-	var out []*lockfile.Block
-	switch c.Kind {
-	case plan.PolicyKind:
-		out = append(out, s.Lock.Policy)
-	case plan.ServerKind:
-		out = append(out, s.Lock.Server)
-	case plan.ToolsetKind:
-		if b := s.Lock.Toolsets[c.Name]; b != nil {
-			out = append(out, &b.Block)
-		}
-	case plan.ToolKind:
-		for name, b := range s.Lock.Tools {
-			if name == c.Name || b.Identity == c.Identity || lockfile.Fold(name) == lockfile.Fold(c.Name) {
-				out = append(out, &b.Block)
-			}
+// indexBlocks maps names and identities to blocks.
+func indexBlocks(s *lockfile.State) map[string][]*lockfile.Block {
+	index := map[string][]*lockfile.Block{}
+	for _, e := range entriesOf(&s.Lock) {
+		for _, c := range e.claims() {
+			index[c] = append(index[c], e.block)
 		}
 	}
-	return slices.DeleteFunc(out, func(b *lockfile.Block) bool { return b == nil })
+	return index
 }
 
-// judge says how far the landing approves c; false if it did not propose it.
-// Both what the merge asked for and what the branch asks for now must be
-// approved: the same bytes may be a bigger step from one of the two.
-func (l Landing) judge(c plan.Change, since time.Time) (ChangeApproval, bool) {
-	proposed, ok := l.proposed(c)
-	if !ok {
+// blocksOf are the blocks of the state that c is about: those of its name and,
+// for a tool, of its operation.
+func (s *settler) blocksOf(c plan.Change) []*lockfile.Block {
+	e := entry{kind: string(c.Kind), name: c.Name, identity: c.Identity}
+	if c.Kind == plan.PolicyKind || c.Kind == plan.ServerKind {
+		e.name = "" // there is one, which has no name
+	}
+	var out []*lockfile.Block
+	for _, claim := range e.claims() {
+		out = append(out, s.blocks[claim]...)
+	}
+	return out
+}
+
+// verdict is a landing that is asked about many changes.
+type verdict struct {
+	Landing
+	evaluation evaluation
+	proposals  map[proposal]plan.Change
+}
+
+// proposal is what has to be the same for a merge to have proposed a change.
+type proposal struct {
+	kind                   plan.Kind
+	name, identity, digest string
+}
+
+func proposalOf(c plan.Change) proposal {
+	return proposal{kind: c.Kind, name: c.Name, identity: c.Identity, digest: DigestOf(c)}
+}
+
+func newVerdict(l Landing) *verdict {
+	v := &verdict{Landing: l, evaluation: l.evaluation(), proposals: map[proposal]plan.Change{}}
+	for _, c := range l.Plan.Changes {
+		v.proposals[proposalOf(c)] = c
+	}
+	return v
+}
+
+// judge says how far the landing approves c, by reviews that are younger than
+// since; false if it did not propose it. Both what the merge asked for and what
+// the branch asks for now must be approved: the same bytes may be a bigger step
+// from one of the two.
+func (v *verdict) judge(c plan.Change, since time.Time) (ChangeApproval, bool) {
+	proposed, ok := v.proposals[proposalOf(c)]
+	if !ok || !equivalent(ActionOf(proposed), ActionOf(c)) {
 		return ChangeApproval{}, false
 	}
-	e := l.evaluation(since)
+	e := v.evaluation
+	e.since = since
 	x := e.change(c)
 	if x.Approved {
 		x = e.change(proposed)
@@ -167,18 +197,7 @@ func (l Landing) judge(c plan.Change, since time.Time) (ChangeApproval, bool) {
 	return x, true
 }
 
-// proposed is the change of the merge that puts the same thing in force.
-func (l Landing) proposed(c plan.Change) (plan.Change, bool) {
-	for _, q := range l.Plan.Changes {
-		if q.Kind == c.Kind && q.Name == c.Name && q.Identity == c.Identity && DigestOf(q) == DigestOf(c) && equivalent(ActionOf(q), ActionOf(c)) {
-			return q, true
-		}
-	}
-	return plan.Change{}, false
-}
-
-// evaluation of the landing's reviews, of which those count that are younger
-// than since.
-func (l Landing) evaluation(since time.Time) evaluation {
-	return evaluation{pull: l.Pull, seen: l.Seen, rules: l.Rules, latest: latest(l.Reviews), since: since}
+// evaluation of the landing's reviews.
+func (l Landing) evaluation() evaluation {
+	return evaluation{pull: l.Pull, seen: l.Seen, rules: l.Rules, latest: latest(l.Reviews)}
 }

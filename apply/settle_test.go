@@ -1,6 +1,7 @@
 package apply_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -463,4 +464,31 @@ func TestRenamesStand(t *testing.T) {
 	b.land("move", desired(tool("a2", "/a"), tool("c", "/newer"), tool("b", "/b")), alice)
 	require.Empty(t, b.apply())
 	require.Empty(t, b.reproduce(trusted).Differences)
+}
+
+// BenchmarkSettle settles 1,000 changes that 50 pull requests proposed.
+func BenchmarkSettle(b *testing.B) {
+	tools := []surface.Tool{}
+	for i := range 1000 {
+		tools = append(tools, tool(fmt.Sprintf("tool_%d", i), fmt.Sprintf("/%d", i)))
+	}
+	dir := approved(b, desired(tools[0]))
+	p := planOf(b, dir, desired(tools...))
+	history, landings := []string{"root"}, []apply.Landing{}
+	for i := range 50 {
+		merge := fmt.Sprintf("merge-%d", i)
+		history = append(history, merge)
+		landings = append(landings, apply.Landing{
+			Pull:    apply.Pull{Number: i + 1, Author: author, Head: "head", Merge: merge, MergedBy: &author, MergedAt: minute(5)},
+			Reviews: []apply.Review{review(1, alice, apply.ReviewApproved, "head", 2)},
+			Seen:    map[string]apply.Seen{"head": apply.SeenOf(p, minute(1))}, Plan: p,
+		})
+	}
+	state := open(b, dir)
+	for b.Loop() {
+		s := apply.Settle(p, state, history, landings)
+		if len(s.Decisions) != len(p.Changes) {
+			b.Fatal("something is left over")
+		}
+	}
 }
