@@ -96,9 +96,6 @@ func (b *builder) measure(before, after *surface.Tool) error {
 // one to be approved again because the stored bytes do not verify, one that
 // stays rejected, or a new one.
 func (b *builder) fresh(byName map[string]*approvedTool, t surface.Tool) error {
-	if err := b.measure(nil, &t); err != nil {
-		return err
-	}
 	if a := byName[t.Name]; a != nil && !a.matched {
 		a.matched = true
 		c, err := b.compare(a.tool, t, "delete", "create")
@@ -109,7 +106,7 @@ func (b *builder) fresh(byName map[string]*approvedTool, t surface.Tool) error {
 		b.rejections(r, c.Identity)
 		c.Reasons = r.sorted()
 		b.add(c)
-		return b.measure(&a.tool, nil)
+		return b.measure(&a.tool, &t)
 	}
 	return b.created(t)
 }
@@ -148,7 +145,7 @@ func (b *builder) created(t surface.Tool) error {
 	c.Reasons = j.sorted()
 	c.RequiredApprovals = requiredApprovals(c, nil, &t)
 	b.add(c)
-	return nil
+	return b.measure(nil, &t)
 }
 
 // history says what became of the tool's identity and name before. It reports

@@ -42,10 +42,11 @@ func LoadRepository(root string) (Repository, error) {
 	if err != nil {
 		return Repository{}, fmt.Errorf("reading settings: %w", err)
 	}
-	return parseRepository(name, doc)
+	return ParseRepository(name, doc)
 }
 
-func parseRepository(name string, doc []byte) (Repository, error) {
+// ParseRepository reads the caskmcp.yaml called name in errors.
+func ParseRepository(name string, doc []byte) (Repository, error) {
 	var r Repository
 	if err := decodeStrict(doc, &r); err != nil {
 		return Repository{}, fmt.Errorf("reading %s: %w", name, err)

@@ -281,6 +281,9 @@ func (c Config) validate() error {
 	if c.Scope != "" && c.ScopeFile != "" {
 		return errors.New("scope and scope_file exclude each other: remove one")
 	}
+	if c.ScopeFile != "" && !filepath.IsLocal(c.ScopeFile) {
+		return fmt.Errorf("scope_file: %q is not a file in the toolpack's folder", c.ScopeFile)
+	}
 	for name, o := range c.Tools {
 		if err := checkOverride(o); err != nil {
 			return fmt.Errorf("tools: %s: %w", name, err)

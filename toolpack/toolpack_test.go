@@ -180,3 +180,12 @@ func FuzzParse(f *testing.F) {
 		require.NoError(t, err, "%s", again)
 	})
 }
+
+func TestScopeFileStaysInTheToolpack(t *testing.T) {
+	for _, name := range []string{"../scope.yaml", "/etc/scope.yaml", "a/../../scope.yaml"} {
+		_, err := Parse([]byte("version: \"1.0\"\nname: x\ncaptures: []\nscope_file: " + name + "\n"))
+		require.ErrorContains(t, err, "scope_file", name)
+	}
+	_, err := Parse([]byte("version: \"1.0\"\nname: x\ncaptures: []\nscope_file: rules/scope.yaml\n"))
+	require.NoError(t, err)
+}

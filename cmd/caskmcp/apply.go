@@ -162,7 +162,7 @@ func (e *env) nothingToApply(w *workspace, f applyFlags) error {
 // otherwise what was marked, or everything with --auto-approve.
 func (e *env) decisions(w *workspace, marks *lockfile.Pending, f applyFlags) ([]apply.Decision, error) {
 	decided := apply.Marked(w.Plan, marks)
-	if f.auto || e.StdinTTY {
+	if f.auto || e.StdinTTY || len(decided) > 0 {
 		if err := e.mayApprove(w.Pack); err != nil {
 			return nil, err
 		}

@@ -7,29 +7,58 @@ import (
 	"io"
 	"io/fs"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/tomallicino/caskmcp/toolpack"
 )
 
 // gitTree is the folder dir as it was in the git revision rev. A folder that
 // did not exist there is an empty tree.
 func gitTree(ctx context.Context, dir, rev string) (fs.FS, error) {
+	r, commit, rel, err := atRevision(ctx, dir, rev)
+	if err != nil {
+		return nil, err
+	}
+	return r.filesOf(ctx, commit, rel)
+}
+
+// rulesAt is caskmcp.yaml in root: of the work tree, or of the git revision
+// rev, so that a change cannot loosen the rules that it is judged by.
+func rulesAt(ctx context.Context, root, rev string) (toolpack.Repository, error) {
+	if rev == "" {
+		return toolpack.LoadRepository(root)
+	}
+	r, commit, rel, err := atRevision(ctx, root, rev)
+	if err != nil {
+		return toolpack.Repository{}, err
+	}
+	found, err := r.blobs(ctx, commit, path.Join(rel, toolpack.RepositoryFile))
+	if err != nil || len(found) == 0 {
+		return toolpack.Repository{}, err
+	}
+	return toolpack.ParseRepository(rev+":"+found[0].path, found[0].data)
+}
+
+// atRevision is the git work tree that dir lies in, the commit that rev names
+// and dir as it is called there.
+func atRevision(ctx context.Context, dir, rev string) (r *repo, id, rel string, err error) {
 	parent := existingParent(dir)
 	top, err := git(ctx, parent, "rev-parse", "--show-toplevel")
 	if err != nil {
-		return nil, hint(fmt.Errorf("reading revision %s: %w", rev, err), "--base needs a git work tree")
+		return nil, "", "", hint(fmt.Errorf("reading revision %s: %w", rev, err), "--base needs a git work tree")
 	}
 	commit, err := git(ctx, parent, "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
 	if err != nil {
-		return nil, hint(fmt.Errorf("reading revision %s: there is no such commit", rev), `fetch it first, for example with "git fetch origin main"`)
+		return nil, "", "", hint(fmt.Errorf("reading revision %s: there is no such commit", rev), `fetch it first, for example with "git fetch origin main"`)
 	}
 	root := strings.TrimSpace(string(top))
-	rel, err := relativeTo(root, dir)
+	rel, err = relativeTo(root, dir)
 	if err != nil {
-		return nil, fmt.Errorf("reading revision %s: %w", rev, err)
+		return nil, "", "", fmt.Errorf("reading revision %s: %w", rev, err)
 	}
-	r := &repo{top: root}
-	return r.filesOf(ctx, strings.TrimSpace(string(commit)), rel)
+	return &repo{top: root}, strings.TrimSpace(string(commit)), rel, nil
 }
 
 // emptyFS is a folder with nothing in it.

@@ -12,7 +12,6 @@ import (
 	"github.com/tomallicino/caskmcp/comment"
 	"github.com/tomallicino/caskmcp/internal/files"
 	"github.com/tomallicino/caskmcp/plan"
-	"github.com/tomallicino/caskmcp/toolpack"
 )
 
 type planFlags struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/tomallicino/caskmcp/capture"
 	"github.com/tomallicino/caskmcp/compiler"
 	"github.com/tomallicino/caskmcp/internal/canonical"
+	"github.com/tomallicino/caskmcp/internal/files"
 	"github.com/tomallicino/caskmcp/lockfile"
 	"github.com/tomallicino/caskmcp/plan"
 	"github.com/tomallicino/caskmcp/surface"
@@ -128,6 +129,11 @@ func (w *workspace) compile() error {
 	return nil
 }
 
+// maxInput bounds each file that a plan is made from, in bytes.
+const maxInput = 256 << 20
+
+// readCaptures reads what a plan is made from. Whoever proposes a change
+// chooses these files, so links, pipes and files without end are refused.
 func (w *workspace) readCaptures() error {
 	names, err := w.Pack.CaptureFiles()
 	if err != nil {
@@ -139,9 +145,9 @@ func (w *workspace) readCaptures() error {
 		inputs = append(inputs, filepath.Join(w.Pack.Dir, f))
 	}
 	for _, name := range inputs {
-		doc, err := os.ReadFile(name)
+		doc, err := files.Read(os.DirFS(filepath.Dir(name)), filepath.Base(name), maxInput)
 		if err != nil {
-			return fmt.Errorf("reading inputs: %w", err)
+			return hint(fmt.Errorf("reading inputs: %w", err), "remove it, or restore it from git: "+w.Pack.Rel(name))
 		}
 		w.Inputs = append(w.Inputs, plan.Input{Path: w.Pack.Rel(name), SHA256: strings.TrimPrefix(canonical.Sum(doc), "sha256:")})
 		if !slices.Contains(names, name) {
