@@ -122,7 +122,7 @@ func (t *transport) encode(u *url.URL) {
 		return
 	}
 	parts := strings.Split(rest, "/") // repos owner name git refs heads main
-	fixed := 0
+	var fixed int
 	switch {
 	case len(parts) > 4 && parts[0] == "repos" && parts[3] == "contents":
 		fixed = 4

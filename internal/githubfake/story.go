@@ -82,7 +82,7 @@ func (s *Server) openPull(p Pull) (int, error) {
 	case base == "" || p.SHA == "" || s.git.commit(p.SHA) == "":
 		return 0, fmt.Errorf("no branch %q or %q", p.Head, p.Base)
 	case s.git.ancestor(p.SHA, base):
-		return 0, fmt.Errorf("No commits between %s and %s", p.Base, p.Head)
+		return 0, fmt.Errorf("no commits between %s and %s", p.Base, p.Head)
 	}
 	s.last++
 	p.Number, p.State, p.CreatedAt = s.last, "open", s.tick()
@@ -121,7 +121,7 @@ func (s *Server) addReview(r Review) (int64, error) {
 	case !slices.Contains(states, r.State):
 		return 0, fmt.Errorf("state %q is none of %v", r.State, states)
 	case p.Author == r.User && r.State != "COMMENTED":
-		return 0, errors.New("Can not approve your own pull request")
+		return 0, errors.New("can not approve your own pull request")
 	}
 	if r.SHA == "" {
 		r.SHA = p.SHA
