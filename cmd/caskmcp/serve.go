@@ -83,6 +83,9 @@ func (e *env) openServed(f serveFlags) (dir string, state *lockfile.State, err e
 		return "", nil, err
 	}
 	lockDir := filepath.Join(dir, "lockfile")
+	if err := ownFolder(lockDir); err != nil {
+		return "", nil, stateError(lockDir, err)
+	}
 	if state, err = lockfile.Open(os.DirFS(lockDir)); err != nil {
 		return "", nil, stateError(lockDir, err)
 	}

@@ -58,6 +58,9 @@ func (e *env) loadPack(ref string) (*toolpack.Toolpack, error) {
 func (e *env) openState(ctx context.Context, pack *toolpack.Toolpack, base string) (*lockfile.State, error) {
 	var fsys fs.FS
 	if base == "" {
+		if err := ownFolder(pack.LockDir()); err != nil {
+			return nil, stateError(pack.LockDir(), err)
+		}
 		fsys = os.DirFS(pack.LockDir())
 	} else {
 		tree, err := gitTree(ctx, pack.LockDir(), base)
@@ -71,6 +74,16 @@ func (e *env) openState(ctx context.Context, pack *toolpack.Toolpack, base strin
 		return nil, stateError(pack.LockDir(), err)
 	}
 	return state, nil
+}
+
+// ownFolder refuses a lockfile folder that is a symbolic link: what is approved
+// is then not what is reviewed here.
+func ownFolder(dir string) error {
+	info, err := os.Lstat(dir)
+	if err == nil && !info.IsDir() {
+		return fmt.Errorf("%s: %w", filepath.Base(dir), files.ErrNotRegular)
+	}
+	return nil
 }
 
 // stateError says which lockfile could not be opened and what to do.
