@@ -162,6 +162,9 @@ func (r *actionRun) concludeApply(ctx context.Context, prefix string, s *settlem
 			return err
 		}
 	}
+	if err := r.tellPulls(ctx, s, after); err != nil {
+		return err
+	}
 	if s.complete() {
 		return nil
 	}
@@ -175,6 +178,33 @@ func (r *actionRun) concludeApply(ctx context.Context, prefix string, s *settlem
 		}
 	}
 	return hint(gateError("%s not applied", count(left, "change")), "the job summary lists what each needs; review the pull request from "+leftOverBranch)
+}
+
+// tellPulls says in the pull requests that brought something that it is
+// applied, where they have a comment of ours.
+func (r *actionRun) tellPulls(ctx context.Context, s *settlement, after string) error {
+	if after == "" || r.in.Comment == "off" {
+		return nil
+	}
+	for _, p := range s.packs {
+		told := map[int]bool{}
+		for _, d := range p.approved {
+			a := d.Approval
+			if told[a.PR] {
+				continue
+			}
+			told[a.PR] = true
+			opt := comment.Options{Key: commentKey(p.name), Head: a.Head, State: comment.Applied, Commit: after, RunURL: r.runURL(), Approvals: p.approvals()}
+			_, err := r.host.UpsertComment(ctx, github.Comment{
+				Pull: a.PR, Sticky: github.Sticky{Marker: comment.Marker("plan", opt.Key)}, Head: a.Head,
+				Body: comment.Plan(p.plan, opt), EditOnly: true,
+			})
+			if err != nil && !errors.Is(err, github.ErrMoved) {
+				return r.refused(err, "updating the comment of a pull request", "pull-requests")
+			}
+		}
+	}
+	return nil
 }
 
 // tellApplied writes the job summary and returns how many changes are left.

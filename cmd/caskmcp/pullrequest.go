@@ -324,6 +324,9 @@ func (c *court) edited(ctx context.Context, j *judgement) ([]string, error) {
 		return nil, err
 	}
 	got, err := c.lockfiles(ctx, j.Tree)
+	if err == nil {
+		err = c.forgetRemoved(ctx, j.Tree, want)
+	}
 	if err != nil || sameFiles(want, got) {
 		return nil, err
 	}
@@ -338,11 +341,32 @@ func (c *court) edited(ctx context.Context, j *judgement) ([]string, error) {
 			want[f.Path] = string(f.Data)
 		}
 	}
+	if err := c.forgetRemoved(ctx, j.Tree, want); err != nil {
+		return nil, err
+	}
 	if sameFiles(want, got) {
 		j.settled(s)
 		return nil, nil
 	}
 	return []string{"the pull request edits the lockfile by hand; only what apply computes is accepted"}, nil
+}
+
+// forgetRemoved takes the lockfiles of toolpacks that the tree does not have
+// out of files: removing a whole toolpack gives nobody anything.
+func (c *court) forgetRemoved(ctx context.Context, tree string, files map[string]string) error {
+	dir, err := c.trees.folder(ctx, tree)
+	if err != nil {
+		return err
+	}
+	left := toolpack.List(dir)
+	folder := c.trees.repo.prefix + toolpack.Folder + "/toolpacks/"
+	for path := range files {
+		name, _, _ := strings.Cut(strings.TrimPrefix(path, folder), "/")
+		if !slices.Contains(left, name) {
+			delete(files, path)
+		}
+	}
+	return nil
 }
 
 // settled takes over what was approved before: the pull request brings exactly

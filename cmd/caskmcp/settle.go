@@ -57,7 +57,34 @@ func (s *settlement) complete() bool {
 	return !slices.ContainsFunc(s.packs, func(p packSettlement) bool { return len(p.left) > 0 || len(p.findings) > 0 })
 }
 
-// landing is a pull request where it landed on the branch.
+// approvals are the decisions as a comment shows them.
+func (p *packSettlement) approvals() *apply.Approvals {
+	out := &apply.Approvals{Changes: []apply.ChangeApproval{}, Approved: true, Ignored: []apply.Ignored{}}
+	for _, c := range decidable(p.plan) {
+		x := apply.ChangeApproval{ChangeKey: apply.KeyOf(c), Digest: apply.DigestOf(c), Required: c.RequiredApprovals, Tier: apply.Tier(c)}
+		for _, d := range p.approved {
+			if d.Kind != x.Kind || d.Name != x.Name || d.Digest != x.Digest {
+				continue
+			}
+			x.Approved = true
+			at, err := time.Parse(time.RFC3339, d.Approval.At)
+			if err == nil && (d.Approval.Review != 0 || d.Approval.Via == lockfile.ViaSelf) {
+				x.By = append(x.By, apply.Approver{
+					Person: apply.Person{Login: d.Approval.By.Login, ID: d.Approval.By.ID}, Via: d.Approval.Via,
+					Review: d.Approval.Review, Commit: d.Approval.Head, Plan: d.Approval.Plan, At: at,
+				})
+			}
+		}
+		if x.Approved {
+			x.Required = len(x.By) // it took what it took
+		}
+		out.Changes = append(out.Changes, x)
+		out.Approved = out.Approved && x.Approved
+	}
+	return out
+}
+
+// landed is a pull request where it landed on the branch.
 type landed struct {
 	caseFile
 	rules apply.Rules

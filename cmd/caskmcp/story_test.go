@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -30,6 +31,8 @@ type story struct {
 	summary, output, log string
 	token                string
 	act                  *act // nil: steps run in this process
+	// before sees each request before the fake does.
+	before func(r *http.Request)
 }
 
 func newStory(t *testing.T, settings string) *story {
@@ -37,7 +40,12 @@ func newStory(t *testing.T, settings string) *story {
 	fake, err := githubfake.New(s.bare, "acme/shop")
 	require.NoError(t, err)
 	s.fake = fake
-	server := httptest.NewServer(fake)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.before != nil {
+			s.before(r)
+		}
+		fake.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	for login, permission := range map[string]string{"alice": "write", "bob": "write", "carol": "admin", "eve": "read"} {
@@ -579,36 +587,52 @@ func TestCommentsApproveNothing(t *testing.T) {
 	s.requireStatus(n, "failure")
 }
 
-// CI-10: the branch moves while apply works; it plans again.
+// CI-10: main moves while apply works; it plans again, up to three times, and
+// never writes on top of what it has not seen.
 func TestRace(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, onlyReviews)
-	s.push("alice", "one", s.shop)
-	n := s.open("alice", "one")
-	require.Equal(t, exitOK, s.planned(n), s.log)
-	s.review(n, "bob", "APPROVED")
-	s.merge(n, "bob", githubfake.Squash)
-	require.NoError(t, s.fake.AddFault(githubfake.Fault{Method: "PATCH", Path: "/git/refs/", Times: 1, Status: 422, Message: "Update is not a fast forward"}))
-	code := s.pushed()
-	if code != exitOK { // the branch did not really move: its rules refused
-		require.Contains(t, s.log, "refuse")
-		require.Equal(t, exitOK, s.pushed(), s.log)
+	for name, times := range map[string]int{"once": 1, "always": 100} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t, onlyReviews)
+			s.push("alice", "one", s.shop)
+			n := s.open("alice", "one")
+			require.Equal(t, exitOK, s.planned(n), s.log)
+			s.review(n, "bob", "APPROVED")
+			s.merge(n, "bob", githubfake.Squash)
+			moved := 0
+			s.before = func(r *http.Request) {
+				if r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/git/refs/") && moved < times {
+					moved++
+					s.push("carol", "main", func() { s.write("README", fmt.Sprint(moved)) })
+				}
+			}
+			code := s.pushed()
+			if times > 1 {
+				require.Equal(t, exitError, code, s.log)
+				require.Equal(t, maxRaces, moved)
+				require.Empty(t, s.lock().Tools)
+				return
+			}
+			require.Equal(t, exitOK, code, s.log)
+			require.Len(t, s.lock().Tools, 3)
+			require.Equal(t, "1", s.git("bob", "show", s.fetched()+":README"))
+		})
 	}
-	require.Len(t, s.lock().Tools, 3)
 }
 
-// Two pull requests change different tools and merge one after the other; a
-// rebase lands more than one commit.
+// Two pull requests change different things and merge one after the other,
+// the second one by a rebase of two commits.
 func TestTwoPullRequestsAndARebase(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, onlyReviews)
 	s.landed()
 	s.push("alice", "a", func() { s.override("get_mug", "By its id.") })
+	s.push("alice", "b", func() { s.write("README", "x") })
 	s.push("alice", "b", func() {
 		path := filepath.Join(s.work, ".caskmcp/toolpacks/shop/toolpack.yaml")
 		doc, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, []byte("# the shop\n"+string(doc)+"\nserver: {instructions: Prices are in cents.}\n"), 0o644))
+		require.NoError(t, os.WriteFile(path, []byte("server: {instructions: Prices are in cents.}\n"+string(doc)), 0o644))
 	})
 	a, b := s.open("alice", "a"), s.open("alice", "b")
 	for _, n := range []int{a, b} {
@@ -616,7 +640,111 @@ func TestTwoPullRequestsAndARebase(t *testing.T) {
 		s.review(n, "bob", "APPROVED")
 	}
 	s.merge(a, "bob", githubfake.MergeCommit)
+	s.merge(b, "bob", githubfake.Rebase)
 	require.Equal(t, exitOK, s.pushed(), s.log)
+	require.Equal(t, a, s.lock().Tools["get_mug"].Approval.PR)
+	require.Equal(t, b, s.lock().Server.Approval.PR)
+}
+
+// A force-push does not lose the reviews of what it leaves as it is.
+func TestForcePush(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, onlyReviews)
+	s.push("alice", "topic", s.shop)
+	n := s.open("alice", "topic")
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	s.review(n, "bob", "APPROVED")
+	s.override("get_mug", "Another text.")
+	s.git("alice", "commit", "-q", "-a", "--amend", "-m", "again")
+	s.git("alice", "push", "-q", "--force", "origin", "topic")
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	require.Equal(t, "1 of 9 changes lack approval", s.requireStatus(n, "failure"))
+}
+
+// Everybody sees the same: the command on a machine, and the comment after
+// the merge.
+func TestApprovalCommandAndAppliedComment(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, onlyReviews)
+	s.push("alice", "topic", s.shop)
+	n := s.open("alice", "topic")
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	approval := func(args ...string) (int, string) {
+		e := s.env(s.work, map[string]string{"GITHUB_TOKEN": githubfake.ForkToken, "GITHUB_API_URL": s.url, "GITHUB_REPOSITORY": "acme/shop"})
+		var out strings.Builder
+		e.Stdout, e.Stderr = &out, &out
+		return run(context.Background(), e, append(args, "--pr", fmt.Sprint(n), "--branch", "main")), out.String()
+	}
+	code, text := approval("approval")
+	require.Equal(t, exitGate, code, text)
+	require.Contains(t, text, "9 of 9 changes lack approval")
+	s.review(n, "eve", "APPROVED")
+	s.review(n, "bob", "APPROVED")
+	code, text = approval("check", "--github")
+	require.Equal(t, exitOK, code, text)
+	require.Contains(t, text, "approved by bob")
+	require.Contains(t, text, "eve")
+	code, text = approval("approval", "--json")
+	require.Equal(t, exitOK, code, text)
+	require.True(t, json.Valid([]byte(text)))
+
+	s.merge(n, "bob", githubfake.Squash)
+	require.Equal(t, exitOK, s.pushed(), s.log)
+	comments := s.fake.State().Comments
+	require.Len(t, comments, 1)
+	require.Contains(t, comments[0].Body, "## ✅")
+	require.Contains(t, comments[0].Body, s.main()[:7])
+}
+
+// Removing a whole toolpack needs no one's approval.
+func TestRemovedToolpack(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, onlyReviews)
+	s.landed()
+	s.push("alice", "gone", func() { require.NoError(t, os.RemoveAll(filepath.Join(s.work, ".caskmcp/toolpacks/shop"))) })
+	n := s.open("alice", "gone")
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	s.requireStatus(n, "success")
+	s.merge(n, "alice", githubfake.Squash)
+	require.Equal(t, exitOK, s.pushed(), s.log)
+	require.Empty(t, s.lock().Tools)
+}
+
+// Drift opens one issue and keeps it up to date.
+func TestDriftIssue(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, onlyReviews)
+	s.landed()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "examples", "shop", "openapi.yaml"))
+	require.NoError(t, err)
+	spec := filepath.Join(t.TempDir(), "openapi.yaml")
+	drift := func(from, to string) int {
+		require.Contains(t, string(doc), from)
+		require.NoError(t, os.WriteFile(spec, []byte(strings.ReplaceAll(string(doc), from, to)), 0o644))
+		return s.step("drift", "schedule", map[string]any{}, "CASKMCP_SPEC="+spec, "CASKMCP_ISSUE=true")
+	}
+	require.Equal(t, exitOK, drift("mugs", "mugs"), s.log)
+	require.Empty(t, s.fake.State().Issues)
+	for range 2 {
+		require.Equal(t, exitGate, drift("price_cents: {type: integer}", "price_cents: {type: string}"), s.log)
+		require.Len(t, s.fake.State().Issues, 1)
+	}
+	require.Equal(t, exitOK, s.step("drift-or-check", "schedule", map[string]any{}), s.log)
+	require.Contains(t, s.summary, "3 tools approved")
+}
+
+// Delivery as an artifact writes nothing.
+func TestDeliverAsArtifact(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, onlyReviews)
+	s.push("alice", "topic", s.shop)
+	n := s.open("alice", "topic")
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	s.review(n, "bob", "APPROVED")
+	merge := s.merge(n, "bob", githubfake.Squash)
+	require.Equal(t, exitOK, s.pushed("CASKMCP_DELIVER=artifact"), s.log)
+	require.Equal(t, merge, s.main())
+	require.Contains(t, s.output, "plan-path<<")
 }
 
 // Delivery by pull request: its gate is green exactly for what apply computes.
