@@ -171,8 +171,8 @@ func queryArguments(obs []capture.Observation, credentials map[string]bool) []ar
 // seen, an empty value is no type of its own.
 func parameterSchema(s *schema.Shape, name string) map[string]any {
 	doc := s.InputAs(name)
-	if len(doc) == 0 {
-		doc["type"] = "string"
+	if len(doc) == 0 || roles[snake(name)] == "search text" {
+		doc["type"] = "string" // people search for numbers, too
 	}
 	return doc
 }
