@@ -105,8 +105,17 @@ func (c *Client) blob(ctx context.Context, data []byte) (string, error) {
 	return made.GetSHA(), err
 }
 
-// move sets the branch to the commit.
+// move sets the branch to the commit. GitHub takes every fast-forward, also
+// from a branch that was set back meanwhile, which would bring back what was
+// taken from it; so it is looked at just before.
 func (c *Client) move(ctx context.Context, want Commit, sha string) error {
+	if !want.Own {
+		if now, err := c.Branch(ctx, want.Branch); err != nil {
+			return err
+		} else if now != want.Parent {
+			return fmt.Errorf("%w: it is at %.12s, not at %.12s", ErrMoved, now, want.Parent)
+		}
+	}
 	name := "refs/heads/" + want.Branch
 	ref := &gh.Reference{Ref: &name, Object: &gh.GitObject{SHA: &sha}}
 	_, resp, err := c.api.Git.UpdateRef(ctx, c.owner, c.repo, ref, want.Own)

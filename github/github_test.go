@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -193,7 +194,6 @@ func TestStatuses(t *testing.T) {
 	require.Equal(t, list[4].At, github.FirstStatus(list, context, ""))
 	require.Equal(t, list[2].At, github.FirstStatus(list, context, githubfake.ActionsLogin))
 	require.True(t, github.FirstStatus(list, "never", "").IsZero())
-	require.Equal(t, []time.Time{list[2].At, list[1].At, list[0].At}, github.StatusTimes(list, context, githubfake.ActionsLogin))
 
 	_, err = c.SetStatus(t.Context(), strings.Repeat("1", 40), red)
 	require.ErrorContains(t, err, "No commit found")
@@ -309,14 +309,15 @@ func TestCommitFiles(t *testing.T) {
 // elsewhere.
 func TestCommitOnABranchThatMoved(t *testing.T) {
 	for name, move := range map[string]func(w *world){
-		"pushed": func(w *world) { w.commit("main", "alice", map[string]string{"x": "x\n"}) },
+		"set back": func(w *world) { w.git("", "update-ref", "refs/heads/main", "main^") },
+		"pushed":   func(w *world) { w.commit("main", "alice", map[string]string{"x": "x\n"}) },
 		"forced": func(w *world) {
 			w.git("", "update-ref", "refs/heads/main", w.commit("elsewhere", "alice", map[string]string{"y": "y\n"}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			parent := w.tip("main")
+			parent := w.commit("main", "alice", map[string]string{"last": "last\n"})
 			move(w)
 			now := w.tip("main")
 			_, err := w.client(githubfake.Token).CommitFiles(t.Context(), github.Commit{Branch: "main", Parent: parent, Message: "x", Files: files("lock", "1")})
@@ -329,6 +330,22 @@ func TestCommitOnABranchThatMoved(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+// The branch moves in the last moment, between looking and writing.
+func TestCommitThatLosesTheRace(t *testing.T) {
+	w := newWorld(t)
+	parent := w.tip("main")
+	require.NoError(t, w.fake.AddFault(githubfake.Fault{Method: "PATCH", Path: "/git/refs", Times: 1, Status: 502}))
+	var once sync.Once
+	c, err := github.New(github.Options{BaseURL: w.url, Repository: "acme/tools", Token: githubfake.Token, Sleep: func(context.Context, time.Duration) error {
+		once.Do(func() { w.commit("main", "alice", map[string]string{"x": "x\n"}) })
+		return nil
+	}})
+	require.NoError(t, err)
+	_, err = c.CommitFiles(t.Context(), github.Commit{Branch: "main", Parent: parent, Message: "x", Files: files("lock", "1")})
+	require.ErrorIs(t, err, github.ErrMoved)
+	require.Equal(t, "x", w.git("", "show", "main:x"))
 }
 
 func TestCommitThatRulesRefuse(t *testing.T) {

@@ -2,7 +2,6 @@ package github
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -48,25 +47,16 @@ func (c *Client) Statuses(ctx context.Context, sha string) ([]Status, error) {
 	return out, nil
 }
 
-// StatusTimes are when creator ("" for anybody) set the context, oldest first.
-func StatusTimes(list []Status, context, creator string) []time.Time {
-	times := []time.Time{}
-	for _, s := range list {
-		if s.Context == context && (creator == "" || strings.EqualFold(s.Creator.Login, creator)) {
-			times = append(times, s.At)
-		}
-	}
-	slices.SortFunc(times, time.Time.Compare)
-	return times
-}
-
 // FirstStatus is when the context was first set by creator ("" for anybody);
 // the zero time if it never was.
 func FirstStatus(list []Status, context, creator string) time.Time {
-	if times := StatusTimes(list, context, creator); len(times) > 0 {
-		return times[0]
+	var first time.Time
+	for _, s := range list {
+		if s.Context == context && (creator == "" || strings.EqualFold(s.Creator.Login, creator)) && (first.IsZero() || s.At.Before(first)) {
+			first = s.At
+		}
 	}
-	return time.Time{}
+	return first
 }
 
 // SetStatus sets a status of a commit, and reports whether it had to: where
