@@ -123,6 +123,27 @@ func severalCredentials(e *endpoint) string {
 	return strings.Join(names, " and ")
 }
 
+// authOptional reports whether calls succeed without any credential: a
+// specification says so, or, where it is silent, some did. Where an exporter may
+// have removed credentials, none seen is not none sent.
+func authOptional(e *endpoint) bool {
+	if e.declared != nil && len(e.declared.Security) > 0 {
+		return slices.ContainsFunc(e.declared.Security, func(r capture.DeclaredRequirement) bool { return r.Kind == "none" })
+	}
+	without := 0
+	for _, o := range successes(e.obs) {
+		for _, a := range o.Auth {
+			switch a.Kind {
+			case "unknown":
+				return false
+			case "none":
+				without += a.Count
+			}
+		}
+	}
+	return without > 0
+}
+
 // unsentCredentials are the other credentials that every successful exchange
 // carried beside the one that calls send. Cookies and the tokens that go with
 // them are none: browsers send them anyway.

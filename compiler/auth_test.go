@@ -83,6 +83,44 @@ func TestCredentialOptions(t *testing.T) {
 	}, r.Surface.Server)
 }
 
+// A credential is optional where calls are known to succeed without it.
+func TestOptionalCredential(t *testing.T) {
+	call := func(name, kind string, status int) *capture.Capture {
+		return captured(t, name, exchange{request: "GET https://api.shop.test/orders", status: status, response: `{"id":1}`, auth: kind, times: 3})
+	}
+	with, without := call("a", "bearer", 200), call("b", "none", 200)
+	declared := func(r ...capture.DeclaredRequirement) *capture.Capture {
+		c := captured(t, "spec")
+		c.Declarations = []capture.Declaration{{Method: "GET", Scheme: "https", Host: "api.shop.test", Port: 443, Path: "/orders", Security: r}}
+		return c
+	}
+	bearer, none := capture.DeclaredRequirement{Name: "t", Kind: "bearer"}, capture.DeclaredRequirement{Kind: "none"}
+	for name, tt := range map[string]struct {
+		captures []*capture.Capture
+		want     bool
+	}{
+		"always sent":                 {[]*capture.Capture{with}, false},
+		"both succeed":                {[]*capture.Capture{with, without}, true},
+		"it fails without":            {[]*capture.Capture{with, call("b", "none", 401)}, false},
+		"an exporter may have cut it": {[]*capture.Capture{with, without, call("c", "unknown", 200)}, false},
+		"a specification requires it": {[]*capture.Capture{with, without, declared(bearer)}, false},
+		"a specification does not":    {[]*capture.Capture{with, declared(bearer, none)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := compile(t, surface.Prior{}, Options{}, tt.captures...)
+			require.Equal(t, tt.want, r.Surface.Tools[0].Auth.Optional)
+		})
+	}
+	// What was approved as needed and is now never sent contradicts; once it is
+	// approved as optional, neither recording does.
+	r := compile(t, approved(t, compile(t, surface.Prior{}, Options{}, with)), Options{}, with, without)
+	require.Equal(t, []string{"get_orders auth.removed "}, codes(r))
+	require.True(t, r.Surface.Tools[0].Auth.Optional)
+	for _, again := range [][]*capture.Capture{{with, without}, {with}, {without}} {
+		require.Empty(t, codes(compile(t, approved(t, r), Options{}, again...)))
+	}
+}
+
 func TestDeclaredSecurity(t *testing.T) {
 	d := capture.Declaration{Method: "GET", Scheme: "https", Host: "api.shop.test", Port: 443, Path: "/orders", Security: []capture.DeclaredRequirement{
 		{Kind: "none"}, {Kind: "cookie", In: "cookie", Key: "sid"}, {Kind: "apiKey", In: "header", Key: "X-Key"},
@@ -90,6 +128,6 @@ func TestDeclaredSecurity(t *testing.T) {
 	c := captured(t, "spec")
 	c.Declarations = []capture.Declaration{d}
 	x := compile(t, surface.Prior{}, Options{}, c).Surface.Tools[0]
-	require.Equal(t, &surface.Auth{Ref: "api_key", Kind: "apiKey", In: "header", Name: "X-Key"}, x.Auth)
+	require.Equal(t, &surface.Auth{Ref: "api_key", Kind: "apiKey", In: "header", Name: "X-Key", Optional: true}, x.Auth)
 	require.Empty(t, x.Binding.Arguments)
 }

@@ -115,7 +115,7 @@ func (b *builder) authBlock(e *endpoint) *surface.Auth {
 	if s == nil {
 		return nil
 	}
-	return &surface.Auth{Ref: b.refs[*s], Kind: s.kind, In: s.in, Name: s.name, Scopes: declaredScopes(e, s.kind)}
+	return &surface.Auth{Ref: b.refs[*s], Kind: s.kind, In: s.in, Name: s.name, Scopes: declaredScopes(e, s.kind), Optional: authOptional(e)}
 }
 
 // clone copies a tool so far that changing the copy leaves t alone.

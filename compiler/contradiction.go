@@ -173,6 +173,7 @@ func contradictAuth(k endpointKey, obs []capture.Observation, approved surface.T
 	total := exchanges(good)
 	switch {
 	case total == 0 || same:
+	case approved.Auth != nil && approved.Auth.Optional && kinds["none"] >= total:
 	case approved.Auth != nil && kinds["none"] >= total:
 		add("auth.removed", "", "all successful calls were made without credentials")
 	case approved.Auth == nil && kinds["none"] == 0:

@@ -67,6 +67,10 @@ func TestToolReasons(t *testing.T) {
 		{name: "scope removed", change: func(t *surface.Tool) { t.Auth.Scopes = nil }, code: "scope.narrowed", class: Review},
 		{name: "credential", change: func(t *surface.Tool) { t.Auth.Ref = "admin" }, code: "credential.rebound", class: Block},
 		{name: "fixed value", change: func(t *surface.Tool) { t.Binding.Fixed[0].Value = json.RawMessage(`"other"`) }, code: "fixed_value.changed", class: Block},
+		{name: "optional credential", base: func(t *surface.Tool) { t.Auth = &surface.Auth{Ref: "token", Kind: "bearer"} },
+			change: func(t *surface.Tool) { t.Auth = &surface.Auth{Ref: "token", Kind: "bearer", Optional: true} }, code: "auth.weakened", class: Block},
+		{name: "required credential", base: func(t *surface.Tool) { t.Auth = &surface.Auth{Ref: "token", Kind: "bearer", Optional: true} },
+			change: func(t *surface.Tool) { t.Auth = &surface.Auth{Ref: "token", Kind: "bearer"} }, code: "auth.changed", class: Review},
 		{name: "escaped slash", change: func(t *surface.Tool) { t.Binding.Arguments[0].EscapedSlash = true }, code: "path.escaped_slash", class: Review},
 		{name: "argument moves", change: func(t *surface.Tool) { t.Binding.Arguments[0].In = surface.InHeader }, code: "binding.changed", class: Block},
 		{name: "argument added", change: func(t *surface.Tool) {

@@ -159,6 +159,12 @@ func (j *toolJudge) auth() {
 	if b.In != a.In || b.Name != a.Name {
 		j.block("auth.changed", "the credential goes to %s %s; it went to %s %s", orNone(a.In), orNone(a.Name), orNone(b.In), orNone(b.Name))
 	}
+	switch {
+	case !b.Optional && a.Optional:
+		j.block("auth.weakened", "calls go without the credential %s where it is not set", quote(a.Ref))
+	case b.Optional && !a.Optional:
+		j.review("auth.changed", "calls need the credential %s; they went without it where it was not set", quote(a.Ref))
+	}
 	if !slices.Equal(b.Scopes, a.Scopes) {
 		j.scopes(b.Scopes, a.Scopes)
 	}

@@ -167,6 +167,9 @@ type Auth struct {
 	In     string   `json:"in,omitempty"`
 	Name   string   `json:"name,omitempty"`
 	Scopes []string `json:"scopes,omitempty"`
+	// Optional says that the API answers without the credential, too: it is sent
+	// where it is set, and calls go without where it is not.
+	Optional bool `json:"optional,omitempty"`
 }
 
 // Limits bound one tool.

@@ -17,7 +17,8 @@ import (
 )
 
 // authorize puts the tool's credential on req. Where it cannot, nothing may be
-// sent: a request without its credential is another request.
+// sent, because a request without its credential is another request - unless it
+// was approved that calls may go without one that is not set.
 func (c *Client) authorize(req *http.Request, op *operation) error {
 	auth := op.tool.Auth
 	if auth == nil {
@@ -35,6 +36,9 @@ func (c *Client) authorize(req *http.Request, op *operation) error {
 			"Credential %q is not approved for host %s. Nothing was sent.", auth.Ref, host)}
 	}
 	value, ok := c.secrets.value(cred.Ref)
+	if !ok && auth.Optional {
+		return nil
+	}
 	if !ok {
 		return &Error{Code: "credential.missing", Text: fmt.Sprintf(
 			"Credential %q is missing: set the environment variable %s where caskmcp serve runs. Nothing was sent.", auth.Ref, cred.Env)}

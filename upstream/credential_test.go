@@ -54,6 +54,25 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// A credential that is approved as optional is sent where it is set; it still
+// goes nowhere else.
+func TestOptionalCredential(t *testing.T) {
+	up := newAPI(t, jsonBody(`{}`))
+	tool := binding(t, up.URL, "GET", "/x")
+	tool.Auth = &surface.Auth{Ref: "shop", Kind: "bearer", Optional: true}
+	server := surface.Server{Credentials: []surface.Credential{{Ref: "shop", Env: "SHOP_TOKEN", Hosts: []string{"127.0.0.1"}}}}
+	for value, want := range map[string]string{"": "", "s3cret-value": "Bearer s3cret-value"} {
+		_, err := newClient(t, server, map[string]string{"SHOP_TOKEN": value}, tool).Do(t.Context(), Call{Tool: "it"})
+		require.NoError(t, err)
+		require.Equal(t, want, up.last.Header.Get("Authorization"))
+	}
+	hits := up.hits.Load()
+	server.Credentials[0].Hosts = []string{"other.test"}
+	_, err := newClient(t, server, nil, tool).Do(t.Context(), Call{Tool: "it"})
+	require.ErrorContains(t, err, "not approved for host")
+	require.Equal(t, hits, up.hits.Load())
+}
+
 func TestCredentialIsNotSent(t *testing.T) {
 	up := newAPI(t, jsonBody(`{}`))
 	creds := func(hosts ...string) surface.Server {

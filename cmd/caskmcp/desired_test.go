@@ -191,6 +191,7 @@ var followed = map[string]string{
 	"tool/auth/ref":                          "tool/auth/kind",
 	"tool/auth/in":                           "tool/auth/kind",
 	"tool/auth/name":                         "tool/auth/kind",
+	"tool/auth/optional":                     "tool/auth/kind",
 	"tool/auth/scopes":                       "tool/auth/kind",
 	"tool/evidence/captures":                 "outside the digest",
 	"tool/evidence/observations":             "outside the digest",
