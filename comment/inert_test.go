@@ -305,6 +305,18 @@ func TestSecretsWithholdThePlan(t *testing.T) {
 	}
 }
 
+func TestFailureStaysInItsRoom(t *testing.T) {
+	for _, failure := range []string{strings.Repeat("\x00", 10_000), strings.Repeat("a line\n", 10_000), strings.Repeat("`", 10_000), "short"} {
+		for _, room := range []int{3000, MaxBytes} {
+			text := Plan(nil, Options{Key: strings.Repeat("\n", 500), State: Failed, Failure: failure, MaxBytes: room})
+			require.LessOrEqual(t, len(text), room)
+			require.True(t, strings.HasPrefix(text, Marker("plan", strings.Repeat("\n", 500))))
+			require.Contains(t, text, plan.Printable(failure[:5]))
+			requireSafe(t, text)
+		}
+	}
+}
+
 func TestSummaryHasMoreRoom(t *testing.T) {
 	p := manyChanges(t, 1000)
 	text := Summary(p, Options{Key: "k"})

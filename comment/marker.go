@@ -1,6 +1,7 @@
 package comment
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 )
@@ -8,8 +9,15 @@ import (
 // Marker is what a sticky comment of that kind ("plan" or "drift") and key
 // begins with, and by which it is found again.
 func Marker(kind, key string) string {
+	if len(key) > maxKey {
+		key = fmt.Sprintf("%s-%x", key[:maxKey/2], sha256.Sum256([]byte(key)))
+	}
 	return fmt.Sprintf("<!-- caskmcp:%s v=1 key=%s ", word(kind), word(key))
 }
+
+// maxKey is how many bytes of a key are written; a longer one is told apart by
+// its digest.
+const maxKey = 64
 
 // marker is the first line of a comment, empty without a key.
 func marker(kind string, opt Options, digest string) string {

@@ -95,8 +95,8 @@ func (r rows) facts() string {
 // mostFacts is how many repeated reasons are listed above a table.
 const mostFacts = 10
 
-// approvalTable stays within the room where it is shortened; otherwise it stops
-// when it is over.
+// approvalTable stays within the room where it is shortened, in a comment also
+// within maxRows; otherwise it stops when it is over.
 func approvalTable(opt Options, need []plan.Change, l level, room int) string {
 	if len(need) == 0 {
 		return ""
@@ -116,7 +116,7 @@ func approvalTable(opt Options, need []plan.Change, l level, room int) string {
 	shown := 0
 	for _, c := range need {
 		row := fmt.Sprintf("| %s | %s | %s | %s |\n", symbol(c.Action()), r.object(c), r.why(c), r.approval(c))
-		if r.short && (shown == maxRows || b.Len()+len(row) > room-reserved) || b.Len() > room {
+		if r.short && (shown == maxRows && room <= MaxBytes || b.Len()+len(row) > room-reserved) || b.Len() > room {
 			break
 		}
 		b.WriteString(row)

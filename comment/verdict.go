@@ -69,8 +69,7 @@ func withoutPlan(opt Options) string {
 	if opt.State == Failed {
 		b.WriteString("## ❌ caskmcp plan failed\n\nNothing was planned, and nothing new is served.\n")
 		if opt.Failure != "" {
-			lines := strings.Split(strings.TrimSpace(shorten(opt.Failure, maxFailure)), "\n")
-			b.WriteString("\n" + fence("text", lines))
+			b.WriteString("\n" + fence("text", failureLines(opt)))
 		}
 	} else {
 		b.WriteString("## ⏳ caskmcp plan: " + outdated(opt) + "\n\nThis comment shows the plan as soon as it is there.\n")
@@ -79,8 +78,30 @@ func withoutPlan(opt Options) string {
 	return b.String()
 }
 
-// maxFailure is how many characters of an error a comment shows.
-const maxFailure = 4000
+// failureLines are the printable lines of the error, as many as there is room
+// for.
+func failureLines(opt Options) []string {
+	room := MaxBytes
+	if opt.MaxBytes > 0 {
+		room = opt.MaxBytes
+	}
+	room = min(room-reserved, maxFailure)
+	var lines []string
+	for line := range strings.SplitSeq(strings.TrimSpace(opt.Failure), "\n") {
+		line = shorten(plan.Printable(strings.TrimSuffix(line, "\r")), maxLine)
+		if room -= len(line) + 1; room < 0 {
+			return append(lines, "…")
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// maxLine is how many characters of one line of it are shown.
+const maxLine = 500
+
+// maxFailure is how much of an error a comment shows, in bytes.
+const maxFailure = 8000
 
 func outdated(opt Options) string {
 	if opt.Commit == "" {
