@@ -22,7 +22,7 @@ func commentKey(pack string) string { return pack }
 
 // comment writes the sticky comment of each toolpack. Where the head has moved
 // on, the run for the new head writes it.
-func (r *actionRun) comment(ctx context.Context, c *court, j *judgement) error {
+func (r *actionRun) comment(ctx context.Context, j *judgement) error {
 	if r.host == nil || r.in.Comment == "off" || len(j.Pulls) != 1 || r.ev.MergeGroup != nil {
 		return nil
 	}

@@ -129,7 +129,7 @@ func (r *actionRun) conclude(ctx context.Context, c *court, j *judgement) error 
 	if err := r.setStatus(ctx, c, j); err != nil {
 		return err
 	}
-	if err := r.comment(ctx, c, j); err != nil {
+	if err := r.comment(ctx, j); err != nil {
 		return err
 	}
 	if r.ev.fork() {

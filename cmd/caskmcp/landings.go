@@ -72,12 +72,9 @@ func (l *landings) about(ctx context.Context, name string) ([]apply.Landing, err
 // reviewers could see; nil if it proposed nothing that can be planned.
 func (l *landings) landing(ctx context.Context, f *landed, name string) (*apply.Landing, error) {
 	pull := f.pull.Pull
-	w, err := l.court.trees.plan(ctx, name, pull.Merge, pull.FirstParent)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil || w == nil {
-		return nil, nil // it merged something that could not be planned: it approves nothing
+	w := l.court.trees.attempt(ctx, name, pull.Merge, pull.FirstParent)
+	if w == nil {
+		return nil, ctx.Err() // it merged something that could not be planned: it approves nothing
 	}
 	seen, err := l.court.seen(ctx, f.caseFile, name, pull.FirstParent)
 	if err != nil {

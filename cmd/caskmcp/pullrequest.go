@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -210,7 +209,7 @@ func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 		return err
 	}
 	j.Refused = append(j.Refused, edited...)
-	return nil
+	return c.byLockfile(ctx, j)
 }
 
 // names is trees.names, without an error for a repository that has no toolpack
@@ -426,7 +425,7 @@ func (c *court) byLockfile(ctx context.Context, j *judgement) error {
 	if acceptsOnlyReviews(j.Rules) {
 		return nil
 	}
-	for i, p := range j.Packs {
+	for _, p := range j.Packs {
 		w, err := c.trees.plan(ctx, p.Name, j.Tree, j.Tree)
 		if err != nil {
 			return err
@@ -435,13 +434,10 @@ func (c *court) byLockfile(ctx context.Context, j *judgement) error {
 			continue
 		}
 		for k := range p.Approvals.Changes {
-			j.Packs[i].Approvals.Changes[k].Approved = true
-			j.Packs[i].Approvals.Changes[k].Missing = ""
+			x := &p.Approvals.Changes[k]
+			x.Approved, x.OnMerge, x.Missing = true, false, ""
 		}
-		j.Packs[i].Approvals.Approved = true
+		p.Approvals.Approved = true
 	}
 	return nil
 }
-
-// isConflict reports whether err is about branches that do not merge.
-func isConflict(err error) bool { return errors.Is(err, errConflict) }

@@ -67,6 +67,7 @@ func (p *packSettlement) approvals() *apply.Approvals {
 				continue
 			}
 			x.Approved = true
+			x.Approved = true
 			at, err := time.Parse(time.RFC3339, d.Approval.At)
 			if err == nil && (d.Approval.Review != 0 || d.Approval.Via == lockfile.ViaSelf) {
 				x.By = append(x.By, apply.Approver{

@@ -782,3 +782,21 @@ func TestBranchNamesAreData(t *testing.T) {
 	s.requireStatus(n, "failure")
 	require.NotContains(t, s.output, "pwned")
 }
+
+// Where approvals on a command line count too, the lockfile that a pull request
+// brings is its approval.
+func TestLockfileFromTheCommandLine(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, "version: \"1.0\"\n")
+	s.push("alice", "topic", s.shop)
+	n := s.open("alice", "topic")
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	s.requireStatus(n, "failure")
+	s.push("alice", "topic", func() { s.caskmcp("apply", "--auto-approve", "--by", "alice") })
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	require.Equal(t, "9 changes approved", s.requireStatus(n, "success"))
+	s.merge(n, "alice", githubfake.Squash)
+	head := s.main()
+	require.Equal(t, exitOK, s.pushed(), s.log)
+	require.Equal(t, head, s.main())
+}

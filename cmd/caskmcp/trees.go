@@ -130,6 +130,15 @@ func (t *trees) plan(ctx context.Context, name, config, state string) (*workspac
 	return w, nil
 }
 
+// attempt is plan for what may be anything: nil for what cannot be planned.
+func (t *trees) attempt(ctx context.Context, name, config, state string) *workspace {
+	w, err := t.plan(ctx, name, config, state)
+	if err != nil {
+		return nil
+	}
+	return w
+}
+
 // planFolders plans the toolpack name in the folder config against its state
 // in the folder base.
 func (e *env) planFolders(name, config, base string, accept []string) (*workspace, error) {
