@@ -19,8 +19,8 @@ const maxBases = 30
 
 // seenOf is what the plans of a commit showed since that time. A plan is of the
 // merge with the base, and the base moves on without the commit: what counts is
-// the same from wherever it may have been when somebody looked. A base that the
-// commit cannot be merged with showed nothing.
+// the same from wherever it may have been when somebody looked. From a base that
+// it could not be planned with nothing was shown, so nothing is the same.
 func (c *court) seenOf(ctx context.Context, name, tip, sha string, at time.Time) (apply.Seen, error) {
 	nothing := apply.Seen{PlannedAt: at}
 	bases, err := c.trees.repo.bases(ctx, tip, sha)
@@ -28,16 +28,10 @@ func (c *court) seenOf(ctx context.Context, name, tip, sha string, at time.Time)
 		return nothing, err
 	}
 	var plans []*plan.Plan
-	for i, base := range bases {
+	for _, base := range bases {
 		p, err := c.shown(ctx, name, base, sha)
-		if err := ctx.Err(); err != nil {
-			return nothing, err
-		}
 		if err != nil || p == nil {
-			if i == len(bases)-1 {
-				return nothing, nil
-			}
-			continue
+			return nothing, ctx.Err()
 		}
 		plans = append(plans, p)
 	}
