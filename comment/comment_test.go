@@ -173,6 +173,23 @@ func TestDriftGolden(t *testing.T) {
 	}
 }
 
+func TestDriftLevels(t *testing.T) {
+	p := manyChanges(t, 1000)
+	for i := range p.Changes {
+		p.Changes[i].Name = strings.Repeat("_", 100) + p.Changes[i].Name
+	}
+	r := &drift.Report{Changes: p.Changes, Summary: drift.Summary{Block: 1000}, Blocks: true, Digest: "sha256:0123456789abcdef"}
+	text := Drift(r)
+	require.LessOrEqual(t, len(text), MaxBytes)
+	require.Greater(t, len(text), MaxBytes/2, "as many rows as fit")
+	require.Contains(t, text, "more rows are left out here")
+	require.Contains(t, text, "This report is shortened")
+	requireSafe(t, text)
+	for _, room := range []int{2_000, 5_000, 20_000} {
+		require.LessOrEqual(t, len(DriftWith(r, Options{Key: "k", MaxBytes: room})), room)
+	}
+}
+
 // hostile strings must not leave the place they are put in.
 var hostile = []string{
 	"</code></details><h1>gotcha</h1>", "<img src=x onerror=alert(1)>", "![x](https://evil.example/p.png)", "[click](https://evil.example)",

@@ -11,7 +11,8 @@ import (
 // Drift renders r as GitHub Markdown within the budget of MaxBytes.
 func Drift(r *drift.Report) string { return DriftWith(r, Options{}) }
 
-// DriftWith renders r with a marker, links and a budget of its own.
+// DriftWith renders r with a marker (Options.Key), a link (RunURL) and a budget
+// of its own.
 func DriftWith(r *drift.Report, opt Options) string {
 	return fit(opt.MaxBytes, func(l level, budget int) string { return renderDrift(r, opt, l, budget) })
 }
@@ -31,7 +32,10 @@ func renderDrift(r *drift.Report, opt Options, l level, budget int) string {
 	fmt.Fprintf(&b, "**Drift:** %d blocking, %d to review, %d for information · %d approved %s as approved\n", r.Summary.Block, r.Summary.Review, r.Summary.Info, r.Summary.Unchanged, verbTools(r.Summary.Unchanged))
 	b.WriteString(gainBox("What nobody approved", serious, l))
 	if l < countsAndLinks {
-		b.WriteString(driftTable(serious, l))
+		b.WriteString(driftTable(serious, l, budget-b.Len()))
+	}
+	if b.Len() > budget {
+		return b.String()
 	}
 	if l < tableOnly {
 		if body, lines := changeDetails(withFields(serious), budget); body != "" {
@@ -76,22 +80,21 @@ func driftVerdict(r *drift.Report) string {
 	return "## ✅ caskmcp drift: none"
 }
 
-func driftTable(changes []plan.Change, l level) string {
+func driftTable(changes []plan.Change, l level, room int) string {
 	if len(changes) == 0 {
 		return ""
 	}
 	r := rowsOf(Options{}, changes, l)
-	shown := changes
-	if r.short && len(shown) > maxRows {
-		shown = shown[:maxRows]
-	}
 	var b strings.Builder
 	b.WriteString("\n" + r.facts() + "| | Tool | What |\n|:-:|:--|:--|\n")
-	for _, c := range shown {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", classMark(c.Class()), r.object(c), r.why(c))
-	}
-	if more := len(changes) - len(shown); more > 0 {
-		fmt.Fprintf(&b, "\n**%d more rows are left out here.**\n", more)
+	left := r.write(&b, changes, room, func(c plan.Change) string {
+		return fmt.Sprintf("| %s | %s | %s |\n", classMark(c.Class()), r.object(c), r.why(c))
+	})
+	switch {
+	case left == len(changes):
+		return ""
+	case left > 0:
+		fmt.Fprintf(&b, "\n**%s left out here.**\n", plural(left, "more row")+verb(left, " is", " are"))
 	}
 	return b.String()
 }

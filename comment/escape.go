@@ -1,4 +1,5 @@
-// Package comment renders plans and drift reports as GitHub Markdown. It is
+// Package comment renders plans and drift reports for people: as GitHub Markdown
+// for comments and job summaries, as annotations, and as one HTML page. It is
 // pure, and no captured text can leave the place it is put in.
 package comment
 

@@ -95,8 +95,6 @@ func (r rows) facts() string {
 // mostFacts is how many repeated reasons are listed above a table.
 const mostFacts = 10
 
-// approvalTable stays within the room where it is shortened, in a comment also
-// within maxRows; otherwise it stops when it is over.
 func approvalTable(opt Options, need []plan.Change, l level, room int) string {
 	if len(need) == 0 {
 		return ""
@@ -113,22 +111,33 @@ func approvalTable(opt Options, need []plan.Change, l level, room int) string {
 	} else {
 		b.WriteString("| | Change | Why | Approvers | State |\n|:-:|:--|:--|:--|:--|\n")
 	}
-	shown := 0
-	for _, c := range need {
-		row := fmt.Sprintf("| %s | %s | %s | %s |\n", symbol(c.Action()), r.object(c), r.why(c), r.approval(c))
-		if r.short && (shown == maxRows && room <= MaxBytes || b.Len()+len(row) > room-reserved) || b.Len() > room {
-			break
-		}
-		b.WriteString(row)
-		shown++
-	}
-	if r.short && shown == 0 {
+	left := r.write(&b, need, room, func(c plan.Change) string {
+		return fmt.Sprintf("| %s | %s | %s | %s |\n", symbol(c.Action()), r.object(c), r.why(c), r.approval(c))
+	})
+	switch {
+	case left == len(need):
 		return ""
-	}
-	if more := len(need) - shown; r.short && more > 0 {
-		fmt.Fprintf(&b, "\n**%s left out here.** %s approval all the same.\n", plural(more, "more row")+verb(more, " is", " are"), verb(more, "It needs", "They need"))
+	case left > 0:
+		fmt.Fprintf(&b, "\n**%s left out here.** %s approval all the same.\n", plural(left, "more row")+verb(left, " is", " are"), verb(left, "It needs", "They need"))
 	}
 	return b.String()
+}
+
+// write writes a row for each change. A shortened table stays within the room,
+// in a comment also within maxRows, and the number of those left out is
+// returned; another stops when it is over.
+func (r rows) write(b *strings.Builder, changes []plan.Change, room int, row func(plan.Change) string) (left int) {
+	for i, c := range changes {
+		if !r.short && b.Len() > room {
+			return 0
+		}
+		text := row(c)
+		if r.short && (i == maxRows && room <= MaxBytes || b.Len()+len(text) > room-reserved) {
+			return len(changes) - i
+		}
+		b.WriteString(text)
+	}
+	return 0
 }
 
 // reserved is what a shortened comment keeps for what follows the table, in
