@@ -7,6 +7,7 @@ import (
 
 	"github.com/tomallicino/caskmcp/apply"
 	"github.com/tomallicino/caskmcp/github"
+	"github.com/tomallicino/caskmcp/plan"
 )
 
 // landings finds the merged pull requests behind the commits of the default
@@ -49,14 +50,15 @@ func (l *landings) judged(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// about are the landings as they concern one toolpack.
-func (l *landings) about(ctx context.Context, name string) ([]apply.Landing, error) {
+// about are the landings as they concern one toolpack: those that proposed
+// something of the plan, all without one.
+func (l *landings) about(ctx context.Context, name string, p *plan.Plan) ([]apply.Landing, error) {
 	if err := l.find(ctx); err != nil {
 		return nil, err
 	}
 	var out []apply.Landing
 	for _, f := range l.found {
-		x, err := l.landing(ctx, f, name)
+		x, err := l.landing(ctx, f, name, p)
 		if err != nil {
 			return nil, err
 		}
@@ -70,17 +72,30 @@ func (l *landings) about(ctx context.Context, name string) ([]apply.Landing, err
 
 // landing is what one pull request proposed for a toolpack and what its
 // reviewers could see; nil if it proposed nothing that can be planned.
-func (l *landings) landing(ctx context.Context, f *landed, name string) (*apply.Landing, error) {
+func (l *landings) landing(ctx context.Context, f *landed, name string, about *plan.Plan) (*apply.Landing, error) {
 	pull := f.pull.Pull
 	w := l.court.trees.attempt(ctx, name, pull.Merge, pull.FirstParent)
 	if w == nil {
 		return nil, ctx.Err() // it merged something that could not be planned: it approves nothing
+	}
+	if about != nil && !proposes(w.Plan, about) {
+		return nil, nil
 	}
 	seen, err := l.court.seen(ctx, f.caseFile, name, pull.FirstParent)
 	if err != nil {
 		return nil, err
 	}
 	return &apply.Landing{Pull: pull, Reviews: f.reviews, Seen: seen, Rules: f.rules, Plan: w.Plan}, nil
+}
+
+// proposes reports whether a has a change of b: what it takes for a merge to
+// have a say in it.
+func proposes(a, b *plan.Plan) bool {
+	digests := map[string]bool{}
+	for _, c := range b.Changes {
+		digests[apply.DigestOf(c)] = true
+	}
+	return slices.ContainsFunc(a.Changes, func(c plan.Change) bool { return digests[apply.DigestOf(c)] })
 }
 
 // find maps commits to pull requests, newest first: those that change what

@@ -160,7 +160,7 @@ func (c *court) settlePack(ctx context.Context, lands *landings, dir, name strin
 	if len(decidable(w.Plan)) == 0 {
 		return out, nil
 	}
-	about, err := lands.about(ctx, name)
+	about, err := lands.about(ctx, name, w.Plan)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,10 @@ func (c *court) reproduce(ctx context.Context, lands *landings, name string, fou
 	if err != nil {
 		return nil, err
 	}
-	all, err := lands.about(ctx, name)
+	if trusted != nil && trusted.Digest == found.Digest {
+		return apply.Reproduce(found, trusted, lands.history, nil, rules.Accept), nil
+	}
+	all, err := lands.about(ctx, name, nil)
 	if err != nil {
 		return nil, err
 	}
