@@ -105,6 +105,8 @@ func CapturesIn(root string) string { return filepath.Join(root, Folder, capture
 // DirOf is the folder of the toolpack called name in the repository at root.
 func DirOf(root, name string) string { return filepath.Join(root, Folder, toolpacksDir, name) }
 
+var legalToolset = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
+
 var legalName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
 // CheckName refuses names that could not be a folder and part of a variable.
@@ -289,6 +291,11 @@ func (c Config) validate() error {
 			return fmt.Errorf("tools: %s: %w", name, err)
 		}
 	}
+	for name := range c.Toolsets {
+		if !legalToolset.MatchString(name) {
+			return fmt.Errorf("toolsets: %q is not allowed: use a-z, 0-9 and _, starting with a letter", name)
+		}
+	}
 	for ref, a := range c.Auth {
 		if a.Env == "" {
 			return fmt.Errorf("auth: %s: env is missing: name the environment variable that holds the credential", ref)
@@ -319,7 +326,8 @@ func checkOverride(o surface.Override) error {
 }
 
 // CaptureFiles is the paths of the captures that Config names, sorted. A plain
-// name that does not exist is an error, and so is a list that matches nothing.
+// name that does not exist is an error, and so are patterns that match nothing
+// at all: a toolpack without captures would plan to remove every tool.
 func (t *Toolpack) CaptureFiles() ([]string, error) {
 	dir := t.CapturesDir()
 	found := map[string]bool{}
@@ -334,6 +342,9 @@ func (t *Toolpack) CaptureFiles() ([]string, error) {
 		for _, n := range names {
 			found[filepath.Join(dir, n)] = true
 		}
+	}
+	if len(found) == 0 && len(t.Config.Captures) > 0 {
+		return nil, fmt.Errorf("reading captures: nothing in %s matches %s", dir, strings.Join(t.Config.Captures, ", "))
 	}
 	files := make([]string, 0, len(found))
 	for f := range found {

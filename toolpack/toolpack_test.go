@@ -61,6 +61,7 @@ func TestParseRefuses(t *testing.T) {
 		"negative limit":       minimal + "tools: {a: {limits: {rate: -1}}}\n",
 		"scope twice":          minimal + "scope: first_party_only\nscope_file: scope.yaml\n",
 		"auth without env":     minimal + "auth: {a: {hosts: [b]}}\n",
+		"toolset named oddly":  minimal + "toolsets: {\"../x\": {description: x}}\n",
 		"policy without rules": minimal + "policy: {default: sometimes}\n",
 		"not YAML":             "\t{",
 	} {
@@ -140,6 +141,10 @@ func TestCaptureFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{filepath.Join(dir, "shop-a.json"), filepath.Join(dir, "shop-b.json")}, got)
 	require.Equal(t, ".caskmcp/captures/shop-a.json", p.Rel(got[0]))
+
+	p.Config.Captures = []string{"none-*.json"}
+	_, err = p.CaptureFiles()
+	require.ErrorContains(t, err, "none-*.json")
 
 	p.Config.Captures = []string{"gone-1.json"}
 	_, err = p.CaptureFiles()

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -114,6 +116,9 @@ func (e *env) openMarked(ctx context.Context, ref string) (*workspace, *lockfile
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := marksAreOurs(ctx, pack); err != nil {
+		return nil, nil, err
+	}
 	marks, err := readMarks(pack)
 	if err != nil {
 		return nil, nil, err
@@ -127,6 +132,20 @@ func (e *env) openMarked(ctx context.Context, ref string) (*workspace, *lockfile
 	slices.Sort(marked)
 	w, err := e.openFor(ctx, pack.Dir, marked)
 	return w, marks, err
+}
+
+// marksAreOurs refuses a pending file that git tracks: its marks came with the
+// repository, from whoever committed them, and are nobody's decision here.
+func marksAreOurs(ctx context.Context, pack *toolpack.Toolpack) error {
+	name := filepath.Join(pack.LockDir(), lockfile.PendingName)
+	if _, err := os.Lstat(name); err != nil {
+		return nil //nolint:nilerr // without the file there are no marks
+	}
+	if _, err := git(ctx, pack.LockDir(), "ls-files", "--error-unmatch", lockfile.PendingName); err != nil {
+		return nil //nolint:nilerr // not tracked, or not in a work tree at all
+	}
+	return hint(gateError("%s is committed to git, and marks are for this machine only; nothing was applied", pack.Rel(name)),
+		"git rm --cached "+pack.Rel(name)+", then decide again with caskmcp approve")
 }
 
 // fresh refuses a saved plan that is not the plan of now.

@@ -296,6 +296,10 @@ type listed struct {
 }
 
 func (e *env) approveList(ctx context.Context, f approveFlags) error {
+	statuses := []string{"", "approved", "rejected", "removed", "pending"}
+	if !slices.Contains(statuses, f.status) {
+		return fmt.Errorf("--status is %q, want %s", f.status, strings.Join(statuses[1:], ", "))
+	}
 	w, err := e.open(ctx, f.toolpack, "")
 	if err != nil {
 		return err

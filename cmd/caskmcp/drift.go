@@ -71,6 +71,7 @@ Exit status: 0 nothing blocks; 3 something does; 1 when it could not work.`,
 	c.Flags().StringVarP(&f.out, "out", "o", "", "save the report as JSON to this file")
 	c.Flags().StringVar(&f.format, "format", "text", "text, markdown or json")
 	c.Flags().BoolVar(&f.json, "json", false, "the same as --format json")
+	c.MarkFlagsMutuallyExclusive("json", "format")
 	return c
 }
 
@@ -127,7 +128,7 @@ func (e *env) driftFromState(ctx context.Context, f driftFlags) (*drift.Report, 
 	if err := w.readCaptures(); err != nil {
 		return nil, err
 	}
-	opt, err := compileOptions(pack)
+	opt, err := w.options()
 	if err != nil {
 		return nil, err
 	}

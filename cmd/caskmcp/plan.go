@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tomallicino/caskmcp/comment"
 	"github.com/tomallicino/caskmcp/internal/files"
+	"github.com/tomallicino/caskmcp/lockfile"
 	"github.com/tomallicino/caskmcp/plan"
 )
 
@@ -59,6 +61,7 @@ changes and 2 when something does; 1 when it could not work.`,
 	c.Flags().StringVar(&f.html, "html", "", "write the plan as one HTML page to this file")
 	c.Flags().StringVar(&f.format, "format", "text", "text, markdown or json")
 	c.Flags().BoolVar(&f.json, "json", false, "the same as --format json")
+	c.MarkFlagsMutuallyExclusive("json", "format")
 	c.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 when something would change")
 	c.Flags().BoolVar(&f.proposals, "proposals", false, "also list what would be written differently today but stays as approved")
 	return c
@@ -175,6 +178,7 @@ func newShow(e *env) *cobra.Command {
 	c.Flags().StringVar(&f.html, "html", "", "write the plan as one HTML page to this file")
 	c.Flags().StringVar(&f.format, "format", "text", "text, markdown or json")
 	c.Flags().BoolVar(&f.json, "json", false, "the same as --format json")
+	c.MarkFlagsMutuallyExclusive("json", "format")
 	return c
 }
 
@@ -272,8 +276,11 @@ func (e *env) runCheck(ctx context.Context, ref, base string, asJSON bool) error
 	if len(findings) == 0 {
 		return nil
 	}
-	return hint(gateError("%s is not fully approved: %s", w.Pack.Config.Name, count(len(findings), "finding")),
-		`see what changed with "caskmcp plan`+e.packFlag(w.Pack)+`", then "caskmcp approve`+e.packFlag(w.Pack)+`" and "caskmcp apply`+e.packFlag(w.Pack)+`"`)
+	next := fmt.Sprintf("see what changed with \"caskmcp plan%[1]s\", then \"caskmcp approve%[1]s\" and \"caskmcp apply%[1]s\"", e.packFlag(w.Pack))
+	if slices.ContainsFunc(findings, func(f checkFinding) bool { return f.Code == lockfile.CodeVia }) {
+		next = "this repository counts only approvals by " + strings.Join(repo.Approvals.Accept, ", ") + ": open a pull request and have it reviewed"
+	}
+	return hint(gateError("%s is not fully approved: %s", w.Pack.Config.Name, count(len(findings), "finding")), next)
 }
 
 // checkFindings is everything that keeps the gate shut: state that does not
@@ -284,8 +291,11 @@ func checkFindings(w *workspace) []checkFinding {
 		findings = append(findings, checkFinding{Kind: f.Kind, Name: f.Name, Code: f.Code, Text: f.Text})
 	}
 	for _, n := range w.Plan.Notes {
-		if n.Code == secretNote {
+		switch n.Code {
+		case secretNote:
 			findings = append(findings, checkFinding{Kind: "capture", Code: n.Code, Text: n.Text})
+		case unusedNote:
+			findings = append(findings, checkFinding{Kind: "toolpack", Code: n.Code, Text: n.Text})
 		}
 	}
 	for _, c := range w.Plan.Changes {

@@ -170,6 +170,9 @@ func (e *env) openAudit(f serveFlags, dir string) (gate.Auditor, func(), error) 
 	path := e.abs(f.auditLog)
 	if f.auditLog == "" {
 		root := toolpack.RootOf(dir)
+		if root == dir {
+			return nil, nil, auditError(fmt.Errorf("%s lies outside a %s folder, which has a place for it", dir, toolpack.Folder))
+		}
 		path = filepath.Join(root, toolpack.Folder, "audit", filepath.Base(dir)+".jsonl")
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, nil, auditError(err)

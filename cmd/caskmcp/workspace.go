@@ -26,9 +26,11 @@ type workspace struct {
 	State    *lockfile.State
 	Captures []*capture.Capture
 	Inputs   []plan.Input
-	Secrets  []plan.Note
-	Result   *compiler.Result
-	Plan     *plan.Plan
+	// Notes are what the plan has to say about its inputs.
+	Notes  []plan.Note
+	scope  []byte // the scope file, if there is one
+	Result *compiler.Result
+	Plan   *plan.Plan
 }
 
 // findToolpack resolves --toolpack and says what to run when there is none.
@@ -132,12 +134,19 @@ func (w *workspace) compile() error {
 	if err := w.readCaptures(); err != nil {
 		return err
 	}
-	opt, err := compileOptions(w.Pack)
+	opt, err := w.options()
 	if err != nil {
 		return err
 	}
 	if w.Result, err = compiler.Compile(w.Captures, w.State.Prior(), opt); err != nil {
 		return fmt.Errorf("compiling %s: %w", w.Pack.Config.Name, err)
+	}
+	for _, key := range w.Result.Unused {
+		w.Notes = append(w.Notes, plan.Note{
+			Code: unusedNote,
+			Text: fmt.Sprintf("toolpack.yaml has settings for %q, and no tool is called so or has that request", key),
+			Hint: "correct the name under tools:, or remove the entry",
+		})
 	}
 	return nil
 }
@@ -164,6 +173,9 @@ func (w *workspace) readCaptures() error {
 		}
 		w.Inputs = append(w.Inputs, plan.Input{Path: w.Pack.Rel(name), SHA256: strings.TrimPrefix(canonical.Sum(doc), "sha256:")})
 		if !slices.Contains(names, name) {
+			if name != config {
+				w.scope = doc
+			}
 			continue
 		}
 		c, err := capture.Parse(doc)
@@ -186,7 +198,7 @@ func (w *workspace) makePlan(e *env, reconsider []string) error {
 		State:      w.State,
 		Result:     w.Result,
 		Inputs:     w.Inputs,
-		Notes:      w.Secrets,
+		Notes:      w.Notes,
 		Today:      e.Now().UTC().Format("2006-01-02"),
 		Reconsider: reconsider,
 	})
@@ -196,14 +208,18 @@ func (w *workspace) makePlan(e *env, reconsider []string) error {
 	return nil
 }
 
-// secretNote is the code of notes about secrets in a capture; they block.
-const secretNote = "secrets.in_capture"
+// Codes of notes that block: a secret in a capture, and settings that would
+// silently do nothing.
+const (
+	secretNote = "secrets.in_capture"
+	unusedNote = "toolpack.unused_setting"
+)
 
 // findSecrets runs the detectors over a capture: a hand-edited or foreign
 // capture must not bring a secret into the repository unnoticed.
 func (w *workspace) findSecrets(name string, doc []byte) {
 	for _, s := range capture.FindSecrets(doc) {
-		w.Secrets = append(w.Secrets, plan.Note{
+		w.Notes = append(w.Notes, plan.Note{
 			Code: secretNote,
 			Text: fmt.Sprintf("%s holds what looks like a secret (%s) at %s", w.Pack.Rel(name), s.Rule, s.Pointer),
 			Hint: "remove the file, revoke the secret, and import the recording again",
@@ -211,9 +227,9 @@ func (w *workspace) findSecrets(name string, doc []byte) {
 	}
 }
 
-// compileOptions are toolpack.yaml in the compiler's terms.
-func compileOptions(pack *toolpack.Toolpack) (compiler.Options, error) {
-	c := pack.Config
+// options are toolpack.yaml in the compiler's terms; the inputs were read.
+func (w *workspace) options() (compiler.Options, error) {
+	c := w.Pack.Config
 	opt := compiler.Options{
 		Name:          c.Name,
 		Scope:         c.Scope,
@@ -238,12 +254,9 @@ func compileOptions(pack *toolpack.Toolpack) (compiler.Options, error) {
 	if c.ScopeFile == "" {
 		return opt, nil
 	}
-	doc, err := os.ReadFile(filepath.Join(pack.Dir, c.ScopeFile))
-	if err != nil {
-		return opt, fmt.Errorf("reading scope file: %w", err)
-	}
-	if opt.ScopeRules, err = compiler.ParseScope(doc); err != nil {
-		return opt, fmt.Errorf("reading scope file %s: %w", pack.Rel(filepath.Join(pack.Dir, c.ScopeFile)), err)
+	var err error
+	if opt.ScopeRules, err = compiler.ParseScope(w.scope); err != nil {
+		return opt, fmt.Errorf("reading scope file %s: %w", w.Pack.Rel(filepath.Join(w.Pack.Dir, c.ScopeFile)), err)
 	}
 	return opt, nil
 }
