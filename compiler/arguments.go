@@ -97,7 +97,7 @@ func pathArgument(name string, h hole, d *capture.Declaration) argument {
 	case class == "int":
 		// An id may need more than 53 bits, which only a string can carry.
 		a.schema = map[string]any{"type": []any{"integer", "string"}}
-	case textFormats[class] != "":
+	case textFormats[class] != "" && (class == "uuid" || h.classes[class] >= requiredSupport):
 		a.schema["format"] = textFormats[class]
 	}
 	a.description = h.describe()

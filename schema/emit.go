@@ -10,7 +10,7 @@ const (
 	// support is how many values a statement like "always there" or "always
 	// whole" needs before it is put into a schema.
 	support = 10
-	// answers is how many answers must all have a property before a schema
+	// answers is how many objects must all have a property before a schema
 	// requires it of every other.
 	answers = 20
 )
@@ -173,10 +173,7 @@ func (e emitter) object(o *Objects, doc map[string]any, root bool) {
 // items of one list are too much alike, and what is nested is there or not for
 // reasons that a recording need not have met.
 func (e emitter) requires(o *Objects, p *Shape, root bool) bool {
-	if e.output {
-		return root && o.Count >= answers && p.Total() >= o.Count
-	}
-	return o.Count >= support && p.Total() >= o.Count
+	return (root || !e.output) && o.Count >= answers && p.Total() >= o.Count
 }
 
 // mayBeNull reports whether null has to be expected where it was not seen.
