@@ -121,7 +121,7 @@ func (r *report) show(p *plan.Plan, opt Options) {
 			if x.remark != "" {
 				text = "(" + x.remark + ")"
 			}
-			line.Items = append(line.Items, reportItem{Name: plan.Printable(x.name), Text: plan.Printable(text)})
+			line.Items = append(line.Items, reportItem{Name: plan.Printable(shorten(x.name, maxInline)), Text: plan.Printable(shorten(text, maxSentence))})
 		}
 		r.Gains = append(r.Gains, line)
 	}
