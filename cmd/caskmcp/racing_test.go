@@ -68,3 +68,37 @@ func TestRacingPullRequests(t *testing.T) {
 		})
 	}
 }
+
+// A review that was given while the plan failed saw nothing, also when the base
+// is set right afterwards.
+func TestReviewOfAFailedPlan(t *testing.T) {
+	s := newStory(t, onlyReviews)
+	text := func(old, now string) func() {
+		return func() {
+			path := filepath.Join(s.work, ".caskmcp/toolpacks/shop/toolpack.yaml")
+			doc, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Contains(t, string(doc), old)
+			require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(doc), old, now, 1)), 0o644))
+		}
+	}
+	s.push("alice", "first", func() { s.shop(); s.override("get_mug", "One.") })
+	n := s.open("alice", "first")
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	s.review(n, "bob", "APPROVED")
+	s.merge(n, "bob", githubfake.Squash)
+	require.Equal(t, exitOK, s.pushed(), s.log)
+
+	s.push("alice", "late", text("One.", "Late."))
+	s.push("alice", "other", text("One.", "Other."))
+	s.merge(s.open("alice", "other"), "bob", githubfake.Squash)
+	late := s.open("alice", "late")
+	require.NotEqual(t, exitOK, s.planned(late), "it conflicts with its base")
+	s.review(late, "bob", "APPROVED")
+
+	s.push("alice", "back", text("Other.", "One."))
+	s.merge(s.open("alice", "back"), "bob", githubfake.Squash)
+	s.merge(late, "bob", githubfake.Squash)
+	require.Equal(t, exitGate, s.pushed(), s.log)
+	require.Equal(t, n, s.lock().Tools["get_mug"].Approval.PR)
+}
