@@ -13,10 +13,10 @@ func TestPresence(t *testing.T) {
 	list := func(name string, n int, item string) *capture.Capture {
 		return captured(t, name, exchange{request: "GET https://api.shop.test/mugs", response: `[` + item + `,` + item + `]`, times: n})
 	}
-	old := list("mugs", 5, `{"slug":"a b","cents":1}`)
+	old := list("mugs", 10, `{"slug":"a b","cents":1}`)
 	renamed := list("mugs", 2, `{"slug":"a b","price":1}`)
-	many := list("mugs", 5, `{"slug":"a b","price":1}`)
-	sometimes := list("mugs", 5, `{"slug":"a b","cents":1},{"slug":"a c"}`)
+	many := list("mugs", 10, `{"slug":"a b","price":1}`)
+	sometimes := list("mugs", 10, `{"slug":"a b","cents":1},{"slug":"a c"}`)
 	declared := captured(t, "spec")
 	declared.Declarations = []capture.Declaration{{Method: "GET", Scheme: "https", Host: "api.shop.test", Port: 443, Path: "/mugs",
 		Responses: []capture.DeclaredResponse{{Status: 200, Type: "application/json", Schema: []byte(`{"type":"array","items":{"type":"object","properties":{"cents":{"type":"integer"}}}}`)}}}}

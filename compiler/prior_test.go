@@ -124,7 +124,7 @@ func TestContradictions(t *testing.T) {
 		},
 		{
 			name:  "required response field is gone",
-			seen:  []exchange{{request: "GET https://api.shop.test/v1/orders/{int}", response: strings.Replace(order, `"status"`, `"state"`, 1), times: 3}},
+			seen:  []exchange{{request: "GET https://api.shop.test/v1/orders/{int}", response: strings.Replace(order, `"status"`, `"state"`, 1), times: 5}},
 			codes: []string{"get_order output.removed /properties/status"},
 			change: func(t *testing.T, x surface.Tool) {
 				require.NotContains(t, string(x.OutputSchema), `"status","total"]`)

@@ -303,12 +303,12 @@ func TestReportGolden(t *testing.T) {
 // A field that is renamed in the items of a list is drift until both recordings
 // are committed and what they say is approved.
 func TestRenamedInAList(t *testing.T) {
-	base := traffic(seen(t, 5, "GET", api, "/mugs", 200, `{"mugs":[{"slug":"a b","cents":1},{"slug":"a c","cents":2}]}`))
+	base := traffic(seen(t, 10, "GET", api, "/mugs", 200, `{"mugs":[{"slug":"a b","cents":1},{"slug":"a c","cents":2}]}`))
 	now := traffic(seen(t, 2, "GET", api, "/mugs", 200, `{"mugs":[{"slug":"a b","price":1},{"slug":"a c","price":2}]}`))
 	committed := []*capture.Capture{base}
 	r := check(t, Params{State: approve(t, base), Reality: []*capture.Capture{now}, Committed: committed})
 	require.True(t, r.Blocks)
-	require.Contains(t, r.Changes[0].Reasons, plan.Reason{Code: "definition.contradicted", Class: plan.Block, Text: `4 of 4 objects lack the property "cents", which all 10 had before`})
+	require.Contains(t, r.Changes[0].Reasons, plan.Reason{Code: "definition.contradicted", Class: plan.Block, Text: `4 of 4 objects lack the property "cents", which all 20 had before`})
 
 	committed = append(committed, now)
 	require.True(t, check(t, Params{State: approve(t, base), Reality: []*capture.Capture{now}, Committed: committed}).Blocks, "committed, but not approved")

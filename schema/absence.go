@@ -20,14 +20,19 @@ type Absence struct {
 // Absences compares recordings of the same values and returns the properties
 // that are in every one of at least 10 objects of those that have them at all,
 // and in none of at least 3 objects of one of seen. Others are recordings that
-// only tell what there was. The order of neither matters, and the result is
-// sorted by path.
+// only tell what there was. The fewer have it, the more have to lack it, or a
+// property that is merely optional would do: 10 and 6, or 20 and 3. The order of
+// neither list matters, and the result is sorted by path.
 func Absences(seen, others []*Shape) []Absence {
 	var a absences
 	a.compare("", seen, others)
 	slices.SortFunc(a.found, func(x, y Absence) int { return strings.Compare(x.Path, y.Path) })
 	return a.found
 }
+
+// chance is how many pairs of an object that has a property and one that lacks it
+// are needed, because a large API has thousands of places to be unlucky in.
+const chance = 60
 
 type absences struct{ found []Absence }
 
@@ -48,7 +53,7 @@ func (a *absences) compare(path string, seen, others []*Shape) {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		at := pointer(path+"/properties", name)
 		found := Absence{Path: at, Name: name}
-		if found.count(seen, true) && found.count(others, false) && found.Had >= support && found.Lacked > 0 {
+		if found.count(seen, true) && found.count(others, false) && found.Had >= support && found.Had*found.Lacked >= chance {
 			a.found = append(a.found, found)
 		}
 		property := func(s *Shape) *Shape {
