@@ -17,6 +17,7 @@ import (
 	"github.com/tomallicino/caskmcp/internal/files"
 	"github.com/tomallicino/caskmcp/plan"
 	"github.com/tomallicino/caskmcp/surface"
+	"github.com/tomallicino/caskmcp/toolpack"
 )
 
 // plan plans what the event is about: a pull request, a merge group, or the
@@ -159,6 +160,10 @@ func (r *actionRun) publish(j *judgement) error {
 	}
 	if len(j.Packs) == 0 {
 		r.summarise("## caskmcp\n\nThis repository has no toolpack yet, so agents can call nothing.\n")
+	}
+	if j.Settings != "" {
+		r.summarise("\n> [!WARNING]\n> " + j.Settings + "\n")
+		r.annotate([]annotation{{Level: "warning", File: j.Prefix + toolpack.RepositoryFile, Title: "caskmcp", Text: j.Settings}})
 	}
 	for _, text := range j.Refused {
 		r.annotate([]annotation{{Level: "error", Title: "caskmcp", Text: text}})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/tomallicino/caskmcp/apply"
 	"github.com/tomallicino/caskmcp/github"
 	"github.com/tomallicino/caskmcp/plan"
+	"github.com/tomallicino/caskmcp/toolpack"
 )
 
 // Contexts of commit statuses.
@@ -31,6 +33,8 @@ type judgement struct {
 	// Refused says what no review can approve: state that does not verify, an
 	// edited lockfile, a secret in a capture.
 	Refused []string
+	// Settings says that whose approvals count changes, "" if it does not.
+	Settings string
 }
 
 // packJudgement is the part of one toolpack.
@@ -137,24 +141,6 @@ func (c *court) judgeGroup(ctx context.Context, base, head string, first int) (*
 	return j, c.fill(ctx, j, numbers)
 }
 
-// pullsBetween are the pull requests of the commits that head adds to base.
-func (c *court) pullsBetween(ctx context.Context, base, head string) ([]int, error) {
-	out, err := c.trees.repo.git(ctx, "rev-list", "--first-parent", "--max-count=100", head, "^"+base)
-	if err != nil {
-		return nil, fmt.Errorf("reading the merge group: %w", err)
-	}
-	var numbers []int
-	for _, sha := range strings.Fields(string(out)) {
-		found, err := c.host.OpenPullsOfCommit(ctx, sha)
-		if err != nil {
-			return nil, err
-		}
-		numbers = append(numbers, found...)
-	}
-	slices.Sort(numbers)
-	return slices.Compact(numbers), nil
-}
-
 // fill plans every toolpack and counts the reviews of the pull requests.
 func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 	if err := c.trees.repo.ensure(ctx, j.Base); err != nil {
@@ -163,6 +149,9 @@ func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 	j.Prefix = c.trees.repo.prefix
 	var err error
 	if j.Rules, err = c.trees.rules(ctx, j.Base); err != nil {
+		return err
+	}
+	if err := c.settingsOf(ctx, j); err != nil {
 		return err
 	}
 	names, err := c.names(ctx, j.Tree, j.Base)
@@ -209,6 +198,21 @@ func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 	}
 	j.Refused = append(j.Refused, edited...)
 	return c.byLockfile(ctx, j)
+}
+
+// settingsOf looks at the caskmcp.yaml that the pull request brings. It does
+// not count here, but it will for the next one.
+func (c *court) settingsOf(ctx context.Context, j *judgement) error {
+	after, err := c.trees.rules(ctx, j.Tree)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		j.Refused = append(j.Refused, err.Error())
+	case !reflect.DeepEqual(after, j.Rules):
+		j.Settings = "this pull request changes whose approvals count from the next one on (" + toolpack.RepositoryFile + "); here the base's rules hold"
+	}
+	return nil
 }
 
 // names is trees.names, without an error for a repository that has no toolpack

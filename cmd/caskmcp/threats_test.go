@@ -135,12 +135,68 @@ func TestApproversAreReadFromTheBase(t *testing.T) {
 	})
 	n := s.open("alice", "topic")
 	require.Equal(t, exitOK, s.planned(n), s.log)
+	require.Contains(t, s.summary, "changes whose approvals count")
 	s.review(n, "bob", "APPROVED")
 	require.Equal(t, exitOK, s.counted(n), s.log)
 	s.requireStatus(n, "failure")
 	s.merge(n, "bob", githubfake.Squash)
 	require.Equal(t, exitGate, s.pushed(), s.log)
 	require.Empty(t, s.lock().Tools)
+}
+
+// CI-08: settings that would switch the gate off are no settings.
+func TestSettingsCannotSwitchTheGateOff(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, onlyReviews)
+	s.push("alice", "topic", func() {
+		s.shop()
+		s.write("caskmcp.yaml", onlyReviews+"fail_on: none\n")
+	})
+	n := s.open("alice", "topic")
+	require.Equal(t, exitGate, s.planned(n), s.log)
+	require.Contains(t, s.requireStatus(n, "failure"), "fail_on")
+}
+
+// A group of a merge queue is green when each change is approved in one of its
+// pull requests, however they are merged.
+func TestMergeGroup(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"merge", "squash"} {
+		t.Run(how, func(t *testing.T) {
+			s := newStory(t, onlyReviews)
+			s.landed()
+			s.push("alice", "a", func() { s.override("get_mug", "By its id.") })
+			s.push("alice", "b", func() {
+				path := filepath.Join(s.work, ".caskmcp/toolpacks/shop/toolpack.yaml")
+				doc, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.NoError(t, os.WriteFile(path, []byte("server: {instructions: Prices are in cents.}\n"+string(doc)), 0o644))
+			})
+			a, b := s.open("alice", "a"), s.open("alice", "b")
+			s.git("bob", "fetch", "-q", "origin")
+			s.git("bob", "checkout", "-q", "--detach", "origin/main")
+			for _, n := range []int{a, b} {
+				require.Equal(t, exitOK, s.planned(n), s.log)
+				if how == "merge" {
+					s.git("bob", "merge", "-q", "--no-ff", "-m", "queue", s.pull(n).SHA)
+					continue
+				}
+				s.git("bob", "merge", "-q", "--squash", s.pull(n).SHA)
+				s.git("bob", "commit", "-q", "-m", fmt.Sprintf("title (#%d)", n))
+			}
+			group := s.git("bob", "rev-parse", "HEAD")
+			s.git("bob", "push", "-q", "origin", "HEAD:refs/heads/"+queueBranch(b, s.main()))
+			judged := func() string {
+				require.Equal(t, exitOK, s.step("plan", "merge_group", s.groupPayload(b, group)), s.log)
+				state, _ := s.status(group, "caskmcp/approval")
+				return state
+			}
+			s.review(b, "bob", "APPROVED")
+			require.Equal(t, "failure", judged())
+			s.review(a, "bob", "APPROVED")
+			require.Equal(t, "success", judged())
+		})
+	}
 }
 
 // Runs for pull requests from forks may only read: a notice and a summary, and
