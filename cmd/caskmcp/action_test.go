@@ -137,6 +137,25 @@ func TestActionOutputsAreSet(t *testing.T) {
 	}
 }
 
+// TestActionIsDocumented keeps action.yml, its environment and docs/github.md
+// together.
+func TestActionIsDocumented(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "action.yml"))
+	require.NoError(t, err)
+	docs, err := os.ReadFile(filepath.Join("..", "..", "docs", "github.md"))
+	require.NoError(t, err)
+	var a actionFile
+	require.NoError(t, yaml.Unmarshal(doc, &a))
+	for name, in := range a.Inputs {
+		require.NotEmpty(t, in.Description, name)
+		require.Contains(t, string(docs), "`"+name+"`", "input %s", name)
+		require.Contains(t, string(doc), "${{ inputs."+name+" }}", "input %s goes nowhere", name)
+	}
+	for name := range a.Outputs {
+		require.Contains(t, string(docs), "`"+name+"`", "output %s", name)
+	}
+}
+
 // importMugs imports one of the demo's recordings and compiles it.
 func importMugs(t *testing.T, e *env, har string) {
 	t.Helper()
