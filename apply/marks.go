@@ -57,7 +57,7 @@ func pendingAfter(dir, base string, choices []choice) (files.Change, error) {
 	gone := files.Change{Path: lockfile.PendingName, Remove: true}
 	pending, err := lockfile.ReadPending(os.DirFS(dir))
 	if err != nil {
-		return gone, nil
+		return gone, nil //nolint:nilerr // a note that cannot be read is removed
 	}
 	left := &lockfile.Pending{Version: lockfile.FormatVersion, Base: base, Plan: pending.Plan}
 	n := 0

@@ -33,11 +33,9 @@ func label(r plan.Reason) string {
 
 // phrase says a reason as briefly as it can be understood; bold if it blocks.
 func phrase(r plan.Reason, short bool) string {
-	text := ""
+	text := sentence(r.Text)
 	if short || selfEvident[r.Code] || r.Text == "" {
 		text = label(r)
-	} else {
-		text = sentence(r.Text)
 	}
 	if r.Class == plan.Block {
 		return "**" + text + "**"
