@@ -217,7 +217,7 @@ var refWords = map[string]string{"bearer": "token", "oauth2": "token", "basic": 
 // references gives every scheme the name of its credential. Names that
 // approved tools use stay with their host; the first scheme of a kind, by
 // exchanges, gets the short name, others one with their host.
-func references(eps []*endpoint, schemes map[*endpoint]*authScheme, prior surface.Prior) map[authScheme]string {
+func references(schemes map[*endpoint]*authScheme, prior surface.Prior) map[authScheme]string {
 	refs, taken := priorReferences(prior)
 	counts := map[authScheme]int{}
 	for e, s := range schemes {

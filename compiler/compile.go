@@ -135,7 +135,7 @@ func newBuilder(eps []*endpoint, prior surface.Prior, opt Options) *builder {
 	for _, e := range eps {
 		b.auth[e] = authOf(e, usual)
 	}
-	b.refs = references(eps, b.auth, prior)
+	b.refs = references(b.auth, prior)
 	return b
 }
 

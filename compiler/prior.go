@@ -58,7 +58,7 @@ func (b *builder) reconcile(e *endpoint, plain, f surface.Tool, o surface.Overri
 	if len(found) > 0 && f.Risk.Rank() > t.Risk.Rank() {
 		t.Risk, t.Confirm, t.Toolsets = f.Risk, f.Confirm, f.Toolsets
 	}
-	if err := dropStale(&t, f, approved, o); err != nil {
+	if err := dropStale(&t, f, approved); err != nil {
 		return t, nil, err
 	}
 	if t.Binding.Identity() != f.Binding.Identity() {
@@ -90,7 +90,7 @@ func replaceFacet(t *surface.Tool, f surface.Tool, code string) {
 
 // dropStale takes the compiled value of every field that people had set and do
 // not set any more.
-func dropStale(t *surface.Tool, f surface.Tool, approved *surface.Tool, o surface.Override) error {
+func dropStale(t *surface.Tool, f surface.Tool, approved *surface.Tool) error {
 	if approved.Evidence == nil {
 		return nil
 	}
