@@ -178,12 +178,14 @@ func (w *workspace) readCaptures() error {
 			}
 			continue
 		}
+		if doc = w.findSecrets(name, doc); doc == nil {
+			continue
+		}
 		c, err := capture.Parse(doc)
 		if err != nil {
 			return hint(fmt.Errorf("reading capture %s: %w", w.Pack.Rel(name), err), `import the recording again with "caskmcp capture import"`)
 		}
 		w.Captures = append(w.Captures, c)
-		w.findSecrets(name, doc)
 	}
 	slices.SortFunc(w.Inputs, func(a, b plan.Input) int { return strings.Compare(a.Path, b.Path) })
 	return nil
@@ -216,15 +218,21 @@ const (
 )
 
 // findSecrets runs the detectors over a capture: a hand-edited or foreign
-// capture must not bring a secret into the repository unnoticed.
-func (w *workspace) findSecrets(name string, doc []byte) {
-	for _, s := range capture.FindSecrets(doc) {
+// capture must not bring a secret into the repository unnoticed. It returns the
+// capture without what was found, so that no output repeats it, or nil.
+func (w *workspace) findSecrets(name string, doc []byte) []byte {
+	found := capture.FindSecrets(doc)
+	for _, s := range found {
 		w.Notes = append(w.Notes, plan.Note{
 			Code: secretNote,
 			Text: fmt.Sprintf("%s holds what looks like a secret (%s) at %s", w.Pack.Rel(name), s.Rule, s.Pointer),
 			Hint: "remove the file, revoke the secret, and import the recording again",
 		})
 	}
+	if len(found) > 0 {
+		return capture.Mask(doc)
+	}
+	return doc
 }
 
 // options are toolpack.yaml in the compiler's terms; the inputs were read.
