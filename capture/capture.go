@@ -106,6 +106,14 @@ type Segment struct {
 	// successful response of the capture; EchoAny, under any key.
 	EchoID  bool `json:"echo_id,omitempty"`
 	EchoAny bool `json:"echo_any,omitempty"`
+	// EchoAbove counts exchanges whose value was held by a successful response
+	// to GET or POST of the path that ends right above the segment, as a
+	// collection names its members; EchoAboveID, those where it was found
+	// under an id-like key; EchoFar, those where only a path farther above
+	// held it.
+	EchoAbove   int `json:"echo_above,omitempty"`
+	EchoAboveID int `json:"echo_above_id,omitempty"`
+	EchoFar     int `json:"echo_far,omitempty"`
 }
 
 // Parameter is a query parameter or request header.

@@ -210,7 +210,7 @@ func (c *collector) addRequest(g *group, at origin, body content) {
 		observeForm(g.request, body.fields)
 	case body.json != "":
 		to := shapeOf(g.request)
-		if to.ObserveJSON(body.json, func(key, value string) { c.see(at.host, key, value) }) == nil {
+		if to.ObserveJSON(body.json, func(key, value string) { c.see(at.host, "", key, value) }) == nil {
 			g.request = to
 		}
 	}
@@ -259,12 +259,14 @@ func (c *collector) addResponse(g *group, x *exchange, segments []segment, body 
 	var own ownEcho
 	if x.status >= 200 && x.status < 300 {
 		own.segments = segments
-		object := body.json[0] == '{'
+		own.list = body.json[0] != '{'
+		above := ""
+		if (x.method == "GET" || x.method == "POST") && len(segments) > 0 {
+			above = x.origin.host + joinPath(segments, false)
+		}
 		visit = func(key, value string) {
-			c.see(x.origin.host, key, value)
-			if object {
-				own.see(key, value)
-			}
+			c.see(x.origin.host, above, key, value)
+			own.see(key, value)
 		}
 	}
 	if to.ObserveJSON(body.json, visit) != nil {
@@ -284,8 +286,8 @@ func (c *collector) addResponse(g *group, x *exchange, segments []segment, body 
 }
 
 // see remembers a value of a body, by its hash, in case it turns out to be in
-// a path.
-func (c *collector) see(host, key, value string) {
+// a path; and as one that above, a host and a path or empty, answered with.
+func (c *collector) see(host, above, key, value string) {
 	if !echoable(value) {
 		return
 	}
@@ -294,6 +296,9 @@ func (c *collector) see(host, key, value string) {
 		flags = echoID
 	}
 	c.seen.add(echoHash(host, value), flags)
+	if above != "" {
+		c.seen.add(echoHash(above, value), flags)
+	}
 	if isFullName(key) || flags == echoID && value[0] == '@' {
 		for part := range strings.SplitSeq(value, "/") {
 			if echoable(part) {
@@ -306,12 +311,13 @@ func (c *collector) see(host, key, value string) {
 // ownEcho finds the segments of a path whose value the response holds.
 type ownEcho struct {
 	segments []segment
+	list     bool // the response is an array
 	found    map[int]map[string]int
 }
 
 func (o *ownEcho) see(key, value string) {
 	for i, s := range o.segments {
-		if len(s.value) != len(value) || s.value != value {
+		if len(s.value) != len(value) || s.value != value || o.list && sorts(key) {
 			continue
 		}
 		if o.found == nil {

@@ -160,6 +160,19 @@ func (k idKeys) has(key string) bool {
 	return id
 }
 
+// sortingWords are the last words of keys whose values sort things, and often
+// are routes too: the orders at /orders/open have the status "open".
+var sortingWords = map[string]bool{
+	"status": true, "state": true, "type": true, "kind": true, "mode": true, "event": true, "action": true, "category": true, "level": true, "method": true, "role": true, "rel": true,
+	"scope": true, "filter": true, "format": true, "phase": true, "class": true, "severity": true, "priority": true, "period": true, "unit": true,
+}
+
+// sorts reports whether a key's values sort things.
+func sorts(key string) bool {
+	words := schema.Words(key)
+	return len(words) > 0 && sortingWords[words[len(words)-1]]
+}
+
 // isFullName reports keys whose values are two names with a slash between.
 func isFullName(key string) bool {
 	switch key {

@@ -31,14 +31,25 @@ func (gs *groups) get(k Key, segments []segment) *group {
 	k.Method, k.Path, k.Operation = strings.Clone(k.Method), strings.Clone(k.Path), strings.Clone(k.Operation)
 	k.Host, k.Scheme = strings.Clone(k.Host), strings.Clone(k.Scheme)
 	k.RequestType, k.ResponseType = strings.Clone(k.RequestType), strings.Clone(k.ResponseType)
-	g := &group{auth: make(map[Auth]int, 1), sources: make(map[string]bool, 1), literals: make([]uint64, len(segments))}
+	g := &group{auth: make(map[Auth]int, 1), sources: make(map[string]bool, 1), literals: make([]uint64, len(segments)), above: make([][]uint64, len(segments))}
 	for i, s := range segments {
 		if !strings.HasPrefix(s.text, "{") && echoable(s.value) {
 			g.literals[i] = echoHash(k.Host, s.value)
+			g.above[i] = hashesAbove(k.Host, segments, i)
 		}
 	}
 	gs.byKey[k] = g
 	return g
+}
+
+// hashesAbove are the hashes of a segment's value as one that a path above it
+// answered with, the longest path last.
+func hashesAbove(host string, segments []segment, index int) []uint64 {
+	out := make([]uint64, 0, index)
+	for n := 1; n <= index; n++ {
+		out = append(out, echoHash(host+joinPath(segments[:n], false), segments[index].value))
+	}
+	return out
 }
 
 // group collects the exchanges of one Key.
@@ -59,6 +70,9 @@ type group struct {
 	// literals are the hashes of the path's literal segments, by index, for
 	// the echoes that are known only at the end.
 	literals []uint64
+	// above has, for each literal, its hashes as a value that a path above it
+	// answered with.
+	above [][]uint64
 }
 
 type segmentGroup struct {
@@ -147,7 +161,8 @@ func (g *group) observation(k Key, seen *echoes) Observation {
 		if hash != 0 {
 			s.EchoAny, s.EchoID = seen.has(hash)
 		}
-		if s.Distinct > 0 || s.EchoOwn > 0 || s.EchoAny || s.Slashes > 0 {
+		g.listed(&s, seen)
+		if s.Distinct > 0 || s.EchoOwn > 0 || s.EchoAny || s.EchoAbove > 0 || s.EchoFar > 0 || s.Slashes > 0 {
 			o.Segments = append(o.Segments, s)
 		}
 	}
@@ -157,6 +172,24 @@ func (g *group) observation(k Key, seen *echoes) Observation {
 	}
 	slices.SortFunc(o.Auth, compareAuth)
 	return o
+}
+
+// listed fills in whether paths above a segment answered with its value.
+func (g *group) listed(s *Segment, seen *echoes) {
+	above := g.above[s.Index]
+	for n, hash := range above {
+		held, id := seen.has(hash)
+		switch {
+		case !held:
+		case n < len(above)-1:
+			s.EchoFar = g.count
+		default:
+			s.EchoAbove, s.EchoFar = g.count, 0
+			if id {
+				s.EchoAboveID = g.count
+			}
+		}
+	}
 }
 
 func parameters(in map[string]*Parameter) []Parameter {

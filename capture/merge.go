@@ -121,6 +121,10 @@ func addSegments(to, from []Segment) []Segment {
 			EchoKeys: sum(maps.Clone(own.EchoKeys), s.EchoKeys),
 			EchoID:   own.EchoID || s.EchoID,
 			EchoAny:  own.EchoAny || s.EchoAny,
+
+			EchoAbove:   own.EchoAbove + s.EchoAbove,
+			EchoAboveID: own.EchoAboveID + s.EchoAboveID,
+			EchoFar:     own.EchoFar + s.EchoFar,
 		}
 	}
 	return slices.SortedFunc(maps.Values(byIndex), func(a, b Segment) int { return a.Index - b.Index })

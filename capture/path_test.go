@@ -72,6 +72,27 @@ func TestEvidenceOfEchoes(t *testing.T) {
 	require.Empty(t, one(t, c, "GET", "/users/mary").Segments, "hosts are apart")
 }
 
+func TestEvidenceOfPathsAbove(t *testing.T) {
+	text := har(
+		entry("GET", "https://h/queues", 200, "application/json", `[{"name":"mail","vhost":"main","state":"idle"}]`),
+		entry("DELETE", "https://h/queues/main/mail", 204, "", ""),
+		entry("GET", "https://h/queues/main/idle", 200, "application/json", `[]`),
+		entry("GET", "https://h/queues/main", 200, "application/json", `[{"title":"idle"}]`),
+		entry("GET", "https://h/users/mail", 200, "application/json", `{}`),
+		entry("PUT", "https://h/users", 200, "application/json", `{"name":"ada"}`),
+		entry("DELETE", "https://h/users/ada", 204, "", ""),
+		entry("GET", "https://h/orders/open", 200, "application/json", `[{"status":"open","shop":"orders"}]`),
+	)
+	c, _, err := Observe(t.Context(), []string{write(t, "in.har", text)}, Options{Name: "x", Hosts: []string{"h"}})
+	require.NoError(t, err)
+	require.Equal(t, []Segment{{Index: 1, EchoAny: true, EchoAbove: 1}, {Index: 2, EchoID: true, EchoAny: true, EchoFar: 1}}, one(t, c, "DELETE", "/queues/main/mail").Segments)
+	require.Equal(t, []Segment{{Index: 1, EchoAny: true, EchoAbove: 1}, {Index: 2, EchoAny: true, EchoAbove: 1}}, one(t, c, "GET", "/queues/main/idle").Segments, "the nearest path counts")
+	require.Equal(t, []Segment{{Index: 1, EchoID: true, EchoAny: true}}, one(t, c, "GET", "/users/mail").Segments, "another collection names it")
+	require.Equal(t, []Segment{{Index: 1, EchoID: true, EchoAny: true}}, one(t, c, "DELETE", "/users/ada").Segments, "PUT names no members")
+	require.Equal(t, []Segment{{Index: 0, EchoOwn: 1, EchoKeys: map[string]int{"shop": 1}, EchoAny: true}, {Index: 1, EchoAny: true}},
+		one(t, c, "GET", "/orders/open").Segments, "a list under what sorts it is no echo")
+}
+
 func TestEchoesAreASampleThatOrderDoesNotChange(t *testing.T) {
 	forward, backward, left, right := newEchoes(100), newEchoes(100), newEchoes(100), newEchoes(100)
 	value := func(i int) uint64 {

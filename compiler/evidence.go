@@ -21,6 +21,11 @@ func (l wordForm) known() bool {
 	return l.common()
 }
 
+// named says whether the form is a name of route words with a number in it.
+func (l wordForm) named() bool {
+	return l.form == formMixed && (l.word == "word: parts common" || l.word == "word: parts known")
+}
+
 func (l wordForm) common() bool { return l.word == "word: everywhere" || l.word == "word: common" }
 
 func (in *inference) look(segment string) wordForm {
@@ -39,10 +44,10 @@ func (in *inference) mask(segment string) string {
 		return "{}"
 	}
 	l := in.look(segment)
-	if !l.form.weak() || in.settled[segment] {
+	if !l.form.weak() || in.settled[segment] > 0 {
 		return "{}"
 	}
-	if l.word == "" && !plural(segment) && l.form != formMarked && l.form != formSymbol && l.form != formVersion {
+	if l.word == "" && !plural(segment) && l.form != formMarked && l.form != formLetter && l.form != formSymbol && l.form != formVersion {
 		return "{}"
 	}
 	return segment
@@ -73,7 +78,7 @@ func (in *inference) place(n *node, parents []string, g *guide) *place {
 			p.rivals = append(p.rivals, v)
 			continue
 		}
-		if l := in.look(v); !l.known() || !l.form.weak() {
+		if l := in.look(v); !l.known() || !l.form.weak() || n.kids[v].seen.listed() || n.kids[v].seen.echoed() {
 			p.rivals = append(p.rivals, v)
 		}
 		if isLocale(v) {
@@ -154,22 +159,20 @@ func (in *inference) weigh(p *place, v string, put func(string)) {
 	switch {
 	case l.form.weak():
 		put(l.word)
-	case l.form == formMixed && (l.word == "word: parts common" || l.word == "word: parts known"):
+	case l.named():
 		put("word: parts known, with digits")
 	}
-	put(parentFact(p, l.form))
+	put(parentFact(p, l.form, n.seen.listed()))
 	if isPluralName(v, l) {
 		put("plural: " + pick(isParameter(p.parent()), "under a parameter", "in a collection"))
 	}
 	in.weighRoutes(p, v, n, put)
 	in.weighResponses(p, v, n, put)
-	if l.form.weak() {
+	if l.form.weak() || l.named() {
 		in.weighEcho(p, v, n, l, put)
 		in.weighCompany(p, v, put)
 		in.weighMethods(p, v, n, put)
-		if in.settled[v] {
-			put("elsewhere: parameter" + pick(!l.known() && !plural(v), "", ", route word"))
-		}
+		in.weighElsewhere(v, n, l, put)
 	}
 	if !l.form.idLike() {
 		for k := range n.kids {
@@ -190,6 +193,17 @@ func (in *inference) weigh(p *place, v string, put func(string)) {
 	}
 	if len(p.parents) == 0 && l.form == formHandle {
 		put("root: handle")
+	}
+}
+
+// weighElsewhere asks whether the value is a parameter in other places, too.
+func (in *inference) weighElsewhere(v string, n *node, l wordForm, put func(string)) {
+	switch places := in.settled[v]; {
+	case places == 0:
+	case n.seen.silent():
+		put("elsewhere: parameter, never echoed")
+	default:
+		put("elsewhere: parameter" + pick(places >= manyPlaces, " in many places", "") + pick(!l.known() && !plural(v), "", ", route word"))
 	}
 }
 
@@ -240,8 +254,9 @@ func versionPrefix(p *place, f form) bool {
 	return false
 }
 
-// parentFact names what the segment before the place promises.
-func parentFact(p *place, f form) string {
+// parentFact names what the segment before the place promises for a value of
+// a form that a path above answered with or not.
+func parentFact(p *place, f form, above bool) string {
 	w := p.parent()
 	switch {
 	case f.idLike():
@@ -261,6 +276,9 @@ func parentFact(p *place, f form) string {
 	}
 	lower := strings.ToLower(w)
 	if containers[lower] {
+		if above && plural(lower) {
+			return "parent: plural"
+		}
 		return "parent: container"
 	}
 	u := lexicon()[lower]

@@ -120,29 +120,43 @@ func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func
 	parent := p.parent()
 	collection := plural(parent) && !containers[strings.ToLower(parent)]
 	everyday := l.common() && !collection && !leadsToMark(n)
-	switch {
-	case n.seen.own > 0 && everyday:
+	echoed := n.seen.echoed()
+	switch kin := in.echoingKin(p, v, n); {
+	case n.seen.own > 0 && !echoed:
+		put("echo: own, seldom")
+	case echoed && kin >= 1:
+		put("echo: own, as its siblings" + pick(kin >= 2, ", several", ""))
+	case n.seen.own > 0 && (everyday || l.known() && sortingKeys(n.seen.keys)):
 		put("echo: own, route word")
 	case n.seen.own > 0:
 		put("echo: own, " + pick(idKeys(n.seen.keys), "id key", "other key") + pick(l.word == "", ", no route word", ""))
+	case n.seen.id && onTop(p) && n.seen.above == 0:
+		put("echo: id key, at the top")
+	case n.seen.id && n.seen.above+n.seen.far == 0 && parentFact(p, formWord, false) == "parent: never collection":
+		put("echo: id key, no collection")
 	case n.seen.id:
 		put("echo: id key" + pick(l.common(), ", route word", ""))
 	case n.seen.any:
 		put("echo: other key")
 	}
-	if n.seen.own > 0 || n.seen.id {
-		return
+	in.weighListing(p, v, n, l, put)
+	if n.seen.own == 0 && !n.seen.id {
+		in.weighSilence(p, v, n, put)
 	}
-	kin := in.echoedKin(p, v, n)
+}
+
+// weighSilence asks what it means that responses did not hold the value.
+func (in *inference) weighSilence(p *place, v string, n *node, put func(string)) {
+	parent := p.parent()
 	switch {
-	case kin:
+	case in.echoedKin(p, v, n):
 		put("echo: siblings with its routes")
 	case n.seen.chances == 0:
 		put("echo: never, none possible" + pick(isParameter(parent), ", under a parameter", ""))
 	case isParameter(parent):
 		put("echo: never, under a parameter")
 	default:
-		put("echo: never")
+		put("echo: never" + pick(n.seen.chances >= manyChances, ", often possible", ""))
 	}
 	if n.seen.parents >= 2 && isParameter(parent) {
 		put("recurs: under " + pick(n.seen.parents >= 4, "many parameters", "some parameters"))
@@ -153,6 +167,24 @@ func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func
 }
 
 var idKeyWords = set("id ids uuid uid guid key slug login name username user number sha code sku ref handle tag email domain host branch namespace owner repo team tenant org account label symbol")
+
+var sortingWords = set("status state type kind mode event action category level method role rel scope filter format phase class severity priority period unit source origin visibility reason language")
+
+// sortingKey says whether values under a key sort things; those are often
+// routes too: images/custom holds images of the source "custom".
+func sortingKey(key string) bool {
+	w := wordParts(key)
+	return len(w) > 0 && sortingWords[w[len(w)-1]]
+}
+
+func sortingKeys(keys map[string]int) bool {
+	for k := range keys {
+		if !sortingKey(k) {
+			return false
+		}
+	}
+	return len(keys) > 0
+}
 
 // idKeys says whether a value was found under a key that names ids.
 func idKeys(keys map[string]int) bool {
@@ -222,6 +254,73 @@ func (in *inference) weighMethods(p *place, v string, n *node, put func(string))
 	case posts > 0 && other == 0 && len(n.kids) == 0:
 		put("method: only posts")
 	}
+}
+
+// onTop says whether a place is where APIs have their collections.
+func onTop(p *place) bool {
+	w := strings.ToLower(p.parent())
+	return w == "" || version(w) || containers[w] && !plural(w)
+}
+
+// weighListing asks whether a path above answered with the value: what a
+// collection names is its member.
+func (in *inference) weighListing(p *place, v string, n *node, l wordForm, put func(string)) {
+	switch {
+	case n.seen.listed():
+		put("listed: above" + pick(n.seen.aboveID*2 > n.seen.hits, ", id key", "") + pick(l.known(), ", route word", ""))
+		return
+	case n.seen.far+n.seen.above > 0:
+		put("listed: far above" + pick(l.known(), ", route word", ""))
+		return
+	}
+	listed, others := 0, 0
+	for _, r := range p.rivals {
+		stands := 1
+		if isPlaceholder(r) { // for two values at least
+			stands = 2
+		}
+		switch {
+		case r == v:
+		case p.node.kids[r].seen.listed():
+			listed += stands
+		default:
+			others += stands
+		}
+	}
+	if listed >= 2 && listed > others && n.seen.own == 0 {
+		put("listed: siblings only")
+	}
+}
+
+// echoingKin counts the rivals of v that were echoed under the same key. Keys
+// that sort things say it only of values that a path above names, too, and of
+// three or more.
+func (in *inference) echoingKin(p *place, v string, n *node) int {
+	count, sorted := 0, 0
+	for _, r := range p.rivals {
+		switch k := commonKey(n.seen.keys, p.node.kids[r].seen.keys); {
+		case r == v || k == "":
+		case sortingKey(k):
+			sorted++
+		default:
+			count++
+		}
+	}
+	if sorted >= 2 && n.seen.far+n.seen.above > 0 {
+		count += sorted
+	}
+	return count
+}
+
+// commonKey is a key that both have, if possible one that sorts nothing.
+func commonKey(a, b map[string]int) string {
+	found := ""
+	for k := range a {
+		if b[k] > 0 && (found == "" || sortingKey(found)) {
+			found = k
+		}
+	}
+	return found
 }
 
 // echoedKin finds a rival whose value was echoed and that has a route of v's.

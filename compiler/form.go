@@ -40,6 +40,7 @@ const (
 	formSymbol  // "-" and the like
 	formHandle  // @name
 	formSlug    // three words and more
+	formLetter  // one letter
 )
 
 var formNames = [...]string{
@@ -48,7 +49,7 @@ var formNames = [...]string{
 	formMixed: "form: mixed", formComposite: "form: composite", formHost: "form: host", formAction: "form: custom method", formSource: "form: source file", formPunctuated: "form: punctuation", formUpper: "form: upper case", formDotted: "form: dotted",
 	formFile: "form: file", formDigitWord: "form: word and digit", formKebab: "form: kebab", formTitle: "form: title",
 	formWord: "form: word", formSnake: "form: snake", formCamel: "form: camel", formVersion: "form: version", formDate: "form: date",
-	formMarked: "form: route mark", formSymbol: "form: symbol", formHandle: "form: handle", formSlug: "form: slug",
+	formMarked: "form: route mark", formSymbol: "form: symbol", formHandle: "form: handle", formSlug: "form: slug", formLetter: "form: letter",
 }
 
 // idLike forms are ids for anybody; they need no further evidence.
@@ -207,6 +208,8 @@ func letterForm(v string, t tally) form {
 		return formSlug
 	case strings.Contains(v, "-"):
 		return formKebab
+	case len(v) == 1 && t.lowers == 1:
+		return formLetter
 	case unicode.IsUpper(rune(v[0])):
 		return formTitle
 	case t.uppers > 0:

@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,9 +46,9 @@ type inference struct {
 	router router // known templates
 	guide  *guide // known templates and hints, by position
 
-	// settled are values that are parameters somewhere, by the last round;
-	// settling collects them for the next.
-	settled, settling map[string]bool
+	// settled counts, for values that are parameters somewhere by the last
+	// round, the places, up to manyPlaces; settling does for the next.
+	settled, settling map[string]int
 	round             int
 
 	assigned []string
@@ -172,27 +173,21 @@ func (in *inference) settle(work []capture.Observation) {
 	in.settled = nil
 	for range maxRounds {
 		in.round++
-		in.settling = map[string]bool{}
+		in.settling = map[string]int{}
 		in.ledger.open()
 		in.decide(grow(work, all), nil, in.guide)
-		if equalSets(in.settled, in.settling) {
+		if maps.Equal(in.settled, in.settling) {
 			return
 		}
 		in.settled = in.settling
 	}
 }
 
-func equalSets(a, b map[string]bool) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for k := range a {
-		if !b[k] {
-			return false
-		}
-	}
-	return true
-}
+// manyPlaces is how many places count where a value is a parameter.
+const manyPlaces = 3
+
+// settleValue counts a place where v is a parameter.
+func (in *inference) settleValue(v string) { in.settling[v] = min(in.settling[v]+1, manyPlaces) }
 
 // decide settles the segments below n, whose path is parents, and everything
 // below them.
@@ -232,10 +227,10 @@ func (in *inference) sort(n *node, parents []string, g *guide) (params, literals
 	}
 	for _, v := range params {
 		if d := judged[v]; d.Score >= 2 && !pulled(d) && (!isInt(v) || len(v) > 3) && !isPlaceholder(v) {
-			in.settling[v] = true
+			in.settleValue(v)
 			if t := text(v); t != v { // scope%2Fname: its parts are names too
 				for _, part := range split(t) {
-					in.settling[part] = true
+					in.settleValue(part)
 				}
 			}
 		}

@@ -10,14 +10,21 @@ import (
 // has the routes of those beside it.
 const pullFact = "group: routes of parameters"
 
-func pulled(d *Decision) bool {
-	return slices.ContainsFunc(d.Evidence, func(e Evidence) bool { return e.Kind == pullFact })
+func pulled(d *Decision) bool { return shows(d, pullFact) }
+
+func shows(d *Decision, fact string) bool {
+	return slices.ContainsFunc(d.Evidence, func(e Evidence) bool { return e.Kind == fact })
+}
+
+// changed says whether a resource itself is changed or deleted.
+func changed(n *node) bool {
+	return n.ops["PUT"] != nil || n.ops["PATCH"] != nil || n.ops["DELETE"] != nil
 }
 
 // pull takes literals over to the parameters where their routes say that they
 // are values that happen to be route words.
 func (in *inference) pull(p *place, params, literals []string, judged map[string]*Decision) ([]string, []string) {
-	if len(params) < 2 || ablated["group"] {
+	if len(params) == 0 || ablated["group"] {
 		return params, literals
 	}
 	routes := map[string]bool{}
@@ -27,8 +34,9 @@ func (in *inference) pull(p *place, params, literals []string, judged map[string
 		}
 	}
 	var rest []string
+	single := len(params) < 2
 	for _, v := range literals {
-		if in.pulls(p, v, routes, judged[v].Score) {
+		if in.pulls(p, v, routes, judged[v].Score, single, shows(judged[v], "response: same keys")) {
 			d := judged[v]
 			d.Evidence = append(d.Evidence, Evidence{pullFact, weights[pullFact]})
 			d.Score, d.Parameter = d.Score+weights[pullFact], true
@@ -40,15 +48,36 @@ func (in *inference) pull(p *place, params, literals []string, judged map[string
 	return params, rest
 }
 
-func (in *inference) pulls(p *place, v string, routes map[string]bool, score float64) bool {
-	if _, _, ruled := p.guide.rule(v); ruled || reserved[strings.ToLower(v)] || score+weights[pullFact] <= 0 {
-		return false
-	}
+// pulls says whether v joins the parameters of its place, whose routes are
+// given. single says that there is only one, alike that its responses have
+// v's keys.
+func (in *inference) pulls(p *place, v string, routes map[string]bool, score float64, single, alike bool) bool {
 	n := p.node.kids[v]
 	mine := in.below(n)
-	if len(n.kids) == 0 && onlyMissing(n) && common(mine.all, slices.Sorted(maps.Keys(routes))) > 0 {
-		return true
+	same := allIn(mine.all, routes)
+	renowned := same && n.seen.id && in.settled[v] >= manyPlaces
+	if _, _, ruled := p.guide.rule(v); ruled || reserved[strings.ToLower(v)] && !renowned || score+weights[pullFact] <= 0 {
+		return false
 	}
+	switch named := n.seen.far+n.seen.above > 0; {
+	case renowned:
+		return true
+	case len(n.kids) == 0 && onlyMissing(n) && common(mine.all, slices.Sorted(maps.Keys(routes))) > 0:
+		return true
+	case same && n.seen.id && (named || changed(n)):
+		return true
+	case same && alike && (score > -1 || score > -3 && len(mine.all) > 1):
+		return true
+	case single:
+		return same && n.seen.id && score > -0.5 && !in.look(v).known()
+	}
+	return in.sharesRoutes(p, v, n, routes, score)
+}
+
+// sharesRoutes says whether v has so much in common with several parameters
+// that it is one.
+func (in *inference) sharesRoutes(p *place, v string, n *node, routes map[string]bool, score float64) bool {
+	mine := in.below(n)
 	shared, any := 0, false
 	for _, l := range mine.literal {
 		if routes[l] {
@@ -59,9 +88,18 @@ func (in *inference) pulls(p *place, v string, routes map[string]bool, score flo
 		any = any || routes[l]
 	}
 	return shared >= 2 && shared*2 >= len(mine.literal) ||
-		shared > 0 && shared == len(mine.literal) && score > -2 && parentFact(p, formWord) == "parent: unknown" ||
+		shared > 0 && shared == len(mine.literal) && score > -2 && parentFact(p, formWord, false) == "parent: unknown" ||
 		score > -1.2 && !in.look(v).known() && any ||
 		shared > 0 && n.seen.id && plural(p.parent())
+}
+
+func allIn(list []string, set map[string]bool) bool {
+	for _, l := range list {
+		if !set[l] {
+			return false
+		}
+	}
+	return true
 }
 
 var languages = set("en fr de es it pt nl pl ru ja zh ko ar tr sv da nb no fi cs el he hu id ro sk th uk vi bg hr ca et lt lv sl sr ms hi fa")

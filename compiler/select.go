@@ -83,6 +83,9 @@ func presentation(good []capture.Observation) string {
 	}
 	reasons := map[string]bool{}
 	for _, o := range good {
+		if o.Method != "GET" && o.ResponseBodies == 0 {
+			return "" // some servers call an empty answer a page
+		}
 		reasons[browserType(o.ResponseType)] = true
 	}
 	if len(reasons) != 1 {

@@ -35,12 +35,18 @@ type node struct {
 
 // segmentEvidence sums capture.Segment over a node.
 type segmentEvidence struct {
-	own      int // exchanges whose response held the value
-	chances  int // exchanges whose response could have
-	id, any  bool
-	distinct int // of a placeholder
-	parents  int // distinct values of the parameter before it, at least
-	keys     map[string]int
+	own     int // exchanges whose response held the value
+	chances int // exchanges whose response could have
+	id, any bool
+	hits    int // exchanges
+	// above, aboveID and far are those of capture.Segment.
+	above, aboveID, far int
+	// ended and bodies are own, and GETs with a JSON body, of the paths
+	// that end at the segment.
+	ended, bodies int
+	distinct      int // of a placeholder
+	parents       int // distinct values of the parameter before it, at least
+	keys          map[string]int
 }
 
 func (e *segmentEvidence) add(o segmentEvidence) {
@@ -48,6 +54,12 @@ func (e *segmentEvidence) add(o segmentEvidence) {
 	e.chances += o.chances
 	e.id = e.id || o.id
 	e.any = e.any || o.any
+	e.hits += o.hits
+	e.above += o.above
+	e.aboveID += o.aboveID
+	e.far += o.far
+	e.ended += o.ended
+	e.bodies += o.bodies
 	e.distinct += o.distinct
 	e.parents = max(e.parents, o.parents)
 	for k, n := range o.keys {
@@ -84,7 +96,7 @@ func (n *node) insert(o *capture.Observation, index int) {
 	success := o.Status >= 200 && o.Status < 300
 	for _, s := range o.Segments {
 		if s.Index >= 0 && s.Index < len(evidence) {
-			evidence[s.Index] = segmentEvidence{own: s.EchoOwn, id: s.EchoID, any: s.EchoAny, distinct: s.Distinct, keys: s.EchoKeys}
+			evidence[s.Index] = segmentEvidence{own: s.EchoOwn, id: s.EchoID, any: s.EchoAny, above: s.EchoAbove, aboveID: s.EchoAboveID, far: s.EchoFar, distinct: s.Distinct, keys: s.EchoKeys}
 		}
 	}
 	n.hits += o.Count
@@ -94,6 +106,10 @@ func (n *node) insert(o *capture.Observation, index int) {
 		e := evidence[i]
 		if success && o.Response != nil && o.Response.Objects != nil {
 			e.chances = o.ResponseBodies
+		}
+		e.hits = o.Count
+		if i == len(segments)-1 && success && o.Response != nil && o.Method == "GET" {
+			e.ended, e.bodies = e.own, o.ResponseBodies
 		}
 		if i > 0 && isPlaceholder(segments[i-1]) {
 			e.parents = max(1, evidence[i-1].distinct)
@@ -234,6 +250,9 @@ func (in *inference) below(n *node) *suffixes {
 	}
 	for k, c := range n.kids {
 		seg := "/" + in.mask(k)
+		if in.value(c) {
+			seg = "/{}"
+		}
 		for _, l := range in.below(c).all {
 			i := strings.LastIndexByte(l, '\t')
 			s.all = append(s.all, l[:i+1]+seg+l[i+1:])
@@ -254,6 +273,39 @@ func (in *inference) below(n *node) *suffixes {
 	n.suffix, n.round = s, in.round
 	return s
 }
+
+// value says whether a response gives a segment away as a value of its place,
+// whatever its words are.
+func (in *inference) value(n *node) bool {
+	if isPlaceholder(n.segment) {
+		return true
+	}
+	l := in.look(n.segment)
+	return n.seen.listed() || n.seen.far > 0 && !l.known() || n.seen.echoed() && !l.common() || n.seen.id && !l.known()
+}
+
+// listed says whether the paths above named the value, and not only one of
+// them that happens to hold the same word.
+func (e *segmentEvidence) listed() bool { return e.above*2 > e.hits }
+
+// echoed says the same of the responses to the value's own paths.
+func (e *segmentEvidence) echoed() bool {
+	if e.own == 0 {
+		return false
+	}
+	if e.bodies == 0 {
+		return e.own*8 > e.chances
+	}
+	return e.ended*2 > e.bodies
+}
+
+// silent says whether responses that could have held the value never did.
+func (e *segmentEvidence) silent() bool {
+	return e.own == 0 && !e.id && e.above == 0 && e.chances >= manyChances
+}
+
+// manyChances is how many responses without a value are no accident.
+const manyChances = 12
 
 func hasLiteral(path string) bool {
 	for i := 0; i+1 < len(path); i++ {

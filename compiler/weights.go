@@ -28,6 +28,7 @@ var weights = map[string]float64{
 	"form: kebab":          0.4,
 	"form: title":          0.5,
 	"form: word":           -2.2,
+	"form: letter":         -4.2,
 	"form: snake":          -1.2,
 	"form: camel":          -1.2,
 	"form: version":        -5.7,
@@ -79,6 +80,8 @@ var weights = map[string]float64{
 	"echo: own, other key, no route word":           2.7,
 	"echo: own, route word":                         -0,
 	"echo: id key":                                  3.7,
+	"echo: id key, no collection":                   1.8,
+	"echo: id key, at the top":                      0.6,
 	"echo: id key, route word":                      0.6,
 	"echo: other key":                               1.8,
 	"echo: never, under a parameter":                -1.6,
@@ -86,7 +89,20 @@ var weights = map[string]float64{
 	"echo: never, none possible, under a parameter": 0.1,
 	"word: parts known, with digits":                -2.4,
 	"echo: never":                                   -0.7,
+	"echo: never, often possible":                   -1.7,
 	"echo: siblings with its routes":                3,
+
+	"echo: own, as its siblings":          4.25,
+	"echo: own, as its siblings, several": 6,
+
+	"listed: above":                     2,
+	"listed: above, route word":         1,
+	"listed: above, id key":             3,
+	"listed: above, id key, route word": 3,
+	"listed: far above":                 1.8,
+	"listed: far above, route word":     0.4,
+	"echo: own, seldom":                 0.5,
+	"listed: siblings only":             -2,
 
 	"company: ids":    0.5,
 	"company: echoed": 1.8,
@@ -103,6 +119,10 @@ var weights = map[string]float64{
 
 	"elsewhere: parameter":             3,
 	"elsewhere: parameter, route word": 1.6,
+
+	"elsewhere: parameter, never echoed":              0.5,
+	"elsewhere: parameter in many places":             4,
+	"elsewhere: parameter in many places, route word": 3,
 
 	"constant: often":      -1.5,
 	"constant: very often": -1.9,

@@ -1,0 +1,48 @@
+package compiler
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestCollectionsThatRepeatEachOther has collections below which the same
+// names recur, as brokers have for each virtual host: it is the names that
+// vary, however much the collections look alike.
+func TestCollectionsThatRepeatEachOther(t *testing.T) {
+	var lines strings.Builder
+	for _, collection := range []string{"queues", "policies", "permissions"} {
+		lines.WriteString("GET /api/" + collection + ` 200 [{"vhost":"mail","name":"billing"},{"vhost":"reports","name":"alerts"}]` + "\n")
+		for _, vhost := range []string{"mail", "reports"} {
+			lines.WriteString("GET /api/" + collection + "/" + vhost + ` 200 [{"vhost":"` + vhost + `","name":"billing"},{"vhost":"` + vhost + `","name":"alerts"}]` + "\n")
+			for _, name := range []string{"billing", "alerts"} {
+				path := " /api/" + collection + "/" + vhost + "/" + name
+				lines.WriteString("GET" + path + ` 200 {"vhost":"` + vhost + `","name":"` + name + `","durable":true}` + "\n")
+				lines.WriteString("PUT" + path + " 204\nDELETE" + path + " 204\n")
+			}
+		}
+	}
+	var want []string
+	for _, collection := range []string{"permissions", "policies", "queues"} {
+		want = append(want, "DELETE /api/"+collection+"/{}/{}", "GET /api/"+collection, "GET /api/"+collection+"/{}", "GET /api/"+collection+"/{}/{}", "PUT /api/"+collection+"/{}/{}")
+	}
+	slices.Sort(want)
+	require.Equal(t, want, inferred(t, lines.String()))
+}
+
+// TestRouteAmongListedMembers has a route beside members that their
+// collection lists, and members with everyday names.
+func TestRouteAmongListedMembers(t *testing.T) {
+	require.Equal(t, []string{
+		"GET /api/environments", "GET /api/environments/{}", "POST /api/environments/{}/on", "PUT /api/environments/sort-order",
+	}, inferred(t, `
+		GET /api/environments 200 {"environments":[{"name":"development"},{"name":"production"},{"name":"public"}]}
+		GET /api/environments/development 200 {"name":"development","enabled":true,"protected":false}
+		GET /api/environments/production 200 {"name":"production","enabled":true,"protected":true}
+		POST /api/environments/production/on 204
+		POST /api/environments/public/on 204
+		PUT /api/environments/sort-order 200
+	`))
+}
