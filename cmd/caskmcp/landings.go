@@ -50,12 +50,46 @@ func (l *landings) judged(ctx context.Context) (string, error) {
 	return "", nil
 }
 
+// settle decides a plan by the pull requests that landed since an earlier run
+// judged the branch, and by all of them only where those leave something over.
+func (l *landings) settle(ctx context.Context, name string, w *workspace) (*apply.Settlement, error) {
+	since, err := l.judged(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if since != "" && !l.done {
+		if err := l.find(ctx, since); err != nil {
+			return nil, err
+		}
+		recent, err := l.landings(ctx, name, w.Plan)
+		if err != nil {
+			return nil, err
+		}
+		if s := apply.Settle(w.Plan, w.State, l.history, recent); len(s.LeftOver) == 0 {
+			return s, nil
+		}
+	}
+	all, err := l.about(ctx, name, w.Plan)
+	if err != nil {
+		return nil, err
+	}
+	return apply.Settle(w.Plan, w.State, l.history, all), nil
+}
+
 // about are the landings as they concern one toolpack: those that proposed
 // something of the plan, all without one.
 func (l *landings) about(ctx context.Context, name string, p *plan.Plan) ([]apply.Landing, error) {
-	if err := l.find(ctx); err != nil {
-		return nil, err
+	if !l.done {
+		if err := l.find(ctx, ""); err != nil {
+			return nil, err
+		}
+		l.done = true
 	}
+	return l.landings(ctx, name, p)
+}
+
+// landings are those found so far, by number.
+func (l *landings) landings(ctx context.Context, name string, p *plan.Plan) ([]apply.Landing, error) {
 	var out []apply.Landing
 	for _, f := range l.found {
 		x, err := l.landing(ctx, f, name, p)
@@ -99,14 +133,14 @@ func proposes(a, b *plan.Plan) bool {
 }
 
 // find maps commits to pull requests, newest first: those that change what
-// plans are made of.
-func (l *landings) find(ctx context.Context) error {
-	if l.done {
-		return nil
-	}
+// plans are made of and came after since ("" for all).
+func (l *landings) find(ctx context.Context, since string) error {
 	commits, err := l.court.trees.repo.landed(ctx, l.head, maxPulls)
 	if err != nil {
 		return err
+	}
+	if i := slices.Index(commits, since); i >= 0 {
+		commits = commits[:i]
 	}
 	for _, sha := range commits {
 		numbers, err := l.court.host.PullsOfCommit(ctx, sha, l.court.branch)
@@ -126,7 +160,6 @@ func (l *landings) find(ctx context.Context) error {
 			}
 		}
 	}
-	l.done = true
 	return nil
 }
 

@@ -67,7 +67,6 @@ func (p *packSettlement) approvals() *apply.Approvals {
 				continue
 			}
 			x.Approved = true
-			x.Approved = true
 			at, err := time.Parse(time.RFC3339, d.Approval.At)
 			if err == nil && (d.Approval.Review != 0 || d.Approval.Via == lockfile.ViaSelf) {
 				x.By = append(x.By, apply.Approver{
@@ -160,11 +159,10 @@ func (c *court) settlePack(ctx context.Context, lands *landings, dir, name strin
 	if len(decidable(w.Plan)) == 0 {
 		return out, nil
 	}
-	about, err := lands.about(ctx, name, w.Plan)
+	s, err := lands.settle(ctx, name, w)
 	if err != nil {
 		return nil, err
 	}
-	s := apply.Settle(w.Plan, w.State, lands.history, about)
 	out.left, out.approved = s.LeftOver, s.Decisions
 	if len(s.Decisions) == 0 {
 		out.rest = w.Plan
@@ -207,6 +205,9 @@ func (c *court) reproduce(ctx context.Context, lands *landings, name string, fou
 	if err != nil {
 		return nil, err
 	}
+	if trusted != nil && trusted.Digest == found.Digest && len(found.Findings) == 0 && !hasCLI(found) {
+		return &apply.Reproduction{Base: found.Digest, Differences: []apply.Difference{}}, nil
+	}
 	if trusted != nil && trusted.Digest == found.Digest {
 		return apply.Reproduce(found, trusted, lands.history, nil, rules.Accept), nil
 	}
@@ -215,6 +216,18 @@ func (c *court) reproduce(ctx context.Context, lands *landings, name string, fou
 		return nil, err
 	}
 	return apply.Reproduce(found, trusted, lands.history, all, rules.Accept), nil
+}
+
+// hasCLI reports whether a block was approved on a command line.
+func hasCLI(s *lockfile.State) bool {
+	blocks := []*lockfile.Block{s.Lock.Policy, s.Lock.Server}
+	for _, b := range s.Lock.Tools {
+		blocks = append(blocks, &b.Block)
+	}
+	for _, b := range s.Lock.Toolsets {
+		blocks = append(blocks, &b.Block)
+	}
+	return slices.ContainsFunc(blocks, func(b *lockfile.Block) bool { return b != nil && b.Approval.Via == lockfile.ViaCLI })
 }
 
 // trusted is the state of a toolpack at the newest commit before the head that

@@ -477,3 +477,22 @@ func TestLockfileFromTheCommandLine(t *testing.T) {
 	require.Equal(t, exitOK, s.pushed(), s.log)
 	require.Equal(t, head, s.main())
 }
+
+// What an earlier run judged is not fetched again: apply costs the same for the
+// hundredth pull request as for the second.
+func TestApplyReadsOnlyWhatIsNew(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, onlyReviews)
+	first := s.landed()
+	s.push("alice", "two", func() { s.override("get_mug", "By its id.") })
+	n := s.open("alice", "two")
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	s.review(n, "bob", "APPROVED")
+	s.merge(n, "bob", githubfake.MergeCommit)
+	var read []string
+	s.before = func(r *http.Request) { read = append(read, r.URL.Path) }
+	require.Equal(t, exitOK, s.pushed(), s.log)
+	require.Equal(t, n, s.lock().Tools["get_mug"].Approval.PR)
+	require.NotContains(t, read, fmt.Sprintf("/repos/acme/shop/pulls/%d/reviews", first))
+	require.Contains(t, read, fmt.Sprintf("/repos/acme/shop/pulls/%d/reviews", n))
+}
