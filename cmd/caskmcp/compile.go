@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -212,13 +213,18 @@ func addLoopback(ranges map[string]bool, host string) {
 // writeArtifacts writes everything people and other tools may want to read.
 func (w *workspace) writeArtifacts() error {
 	name := w.Pack.Config.Name
+	var contract, contractYAML []byte
+	var contractErr error
+	var wg sync.WaitGroup // both read the surface only
+	wg.Go(func() { contract, contractYAML, contractErr = openapi.Contract(w.Result.Surface, name) })
 	out, err := compiler.Artifacts(w.Result, name)
-	if err != nil {
+	if wg.Wait(); err != nil {
 		return fmt.Errorf("writing artifacts: %w", err)
 	}
-	if out["contract.json"], out["contract.yaml"], err = openapi.Contract(w.Result.Surface, name); err != nil {
-		return fmt.Errorf("writing contract: %w", err)
+	if contractErr != nil {
+		return fmt.Errorf("writing contract: %w", contractErr)
 	}
+	out["contract.json"], out["contract.yaml"] = contract, contractYAML
 	dir := w.Pack.ArtifactDir()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("writing artifacts: %w", err)
