@@ -65,6 +65,10 @@ type place struct {
 	// routes are the rivals by what follows them.
 	routes map[string][]string
 	prefix string
+	// echoes counts the rivals that were echoed under a key; listed and
+	// unlisted are how many values a path above named, and did not.
+	echoes           map[string]int
+	listed, unlisted int
 }
 
 func (in *inference) place(n *node, parents []string, g *guide) *place {
@@ -86,8 +90,17 @@ func (in *inference) place(n *node, parents []string, g *guide) *place {
 		}
 	}
 	p.locales = len(parents) == 0 && tags >= 2
-	p.routes = map[string][]string{}
+	p.routes, p.echoes = map[string][]string{}, map[string]int{}
 	for _, v := range p.rivals {
+		seen := n.kids[v].seen
+		for k := range seen.keys {
+			p.echoes[k]++
+		}
+		if seen.listed() {
+			p.listed += stands(v)
+		} else {
+			p.unlisted += stands(v)
+		}
 		for _, l := range in.below(n.kids[v]).all {
 			p.routes[l] = append(p.routes[l], v)
 		}

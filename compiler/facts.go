@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -121,7 +122,7 @@ func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func
 	collection := plural(parent) && !containers[strings.ToLower(parent)]
 	everyday := l.common() && !collection && !leadsToMark(n)
 	echoed := n.seen.echoed()
-	switch kin := in.echoingKin(p, v, n); {
+	switch kin := p.echoingKin(n); {
 	case n.seen.own > 0 && !echoed:
 		put("echo: own, seldom")
 	case echoed && kin >= 1:
@@ -273,54 +274,36 @@ func (in *inference) weighListing(p *place, v string, n *node, l wordForm, put f
 		put("listed: far above" + pick(l.known(), ", route word", ""))
 		return
 	}
-	listed, others := 0, 0
-	for _, r := range p.rivals {
-		stands := 1
-		if isPlaceholder(r) { // for two values at least
-			stands = 2
-		}
-		switch {
-		case r == v:
-		case p.node.kids[r].seen.listed():
-			listed += stands
-		default:
-			others += stands
-		}
+	listed, others := p.listed, p.unlisted
+	if _, rival := slices.BinarySearch(p.rivals, v); rival {
+		others -= stands(v)
 	}
 	if listed >= 2 && listed > others && n.seen.own == 0 {
 		put("listed: siblings only")
 	}
 }
 
-// echoingKin counts the rivals of v that were echoed under the same key. Keys
-// that sort things say it only of values that a path above names, too, and of
-// three or more.
-func (in *inference) echoingKin(p *place, v string, n *node) int {
-	count, sorted := 0, 0
-	for _, r := range p.rivals {
-		switch k := commonKey(n.seen.keys, p.node.kids[r].seen.keys); {
-		case r == v || k == "":
-		case sortingKey(k):
-			sorted++
-		default:
-			count++
+// echoingKin counts the rivals of v that were echoed under a key that v was.
+// Keys that sort things say it only of values that a path above names, too,
+// and of three or more.
+func (p *place) echoingKin(n *node) int {
+	kin := 0
+	for k := range n.seen.keys {
+		others := p.echoes[k] - 1
+		if sortingKey(k) && (others < 2 || n.seen.far+n.seen.above == 0) {
+			continue
 		}
+		kin = max(kin, others)
 	}
-	if sorted >= 2 && n.seen.far+n.seen.above > 0 {
-		count += sorted
-	}
-	return count
+	return kin
 }
 
-// commonKey is a key that both have, if possible one that sorts nothing.
-func commonKey(a, b map[string]int) string {
-	found := ""
-	for k := range a {
-		if b[k] > 0 && (found == "" || sortingKey(found)) {
-			found = k
-		}
+// stands is for how many values one of a place stands, at least.
+func stands(v string) int {
+	if isPlaceholder(v) {
+		return 2
 	}
-	return found
+	return 1
 }
 
 // echoedKin finds a rival whose value was echoed and that has a route of v's.
