@@ -24,6 +24,7 @@ import (
 func TestMerge(t *testing.T) {
 	git, err := exec.LookPath("git")
 	if err != nil {
+		require.Empty(t, os.Getenv("CASKMCP_REQUIRE"), "git is not installed")
 		t.Skip("git is not installed")
 	}
 	pairs := 50
