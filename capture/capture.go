@@ -189,7 +189,7 @@ type DeclaredResponse struct {
 // requirement at all means that none is needed.
 type DeclaredRequirement struct {
 	Name   string   `json:"name"` // of the security scheme
-	Kind   string   `json:"kind"` // bearer, basic, apiKey, oauth2, cookie, none
+	Kind   string   `json:"kind"` // bearer, basic, apiKey, oauth2, cookie, none, or unknown where a document has no security at all
 	In     string   `json:"in,omitempty"`
 	Key    string   `json:"key,omitempty"` // of the header, query parameter or cookie
 	Scopes []string `json:"scopes,omitempty"`
