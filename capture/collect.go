@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -95,7 +96,8 @@ func (c *collector) body(x *exchange, m *message, request bool) content {
 	if !request && expected {
 		c.report.Bodies.Expected++
 	}
-	text, err := "", error(nil)
+	var text string
+	var err error
 	switch {
 	case m.missing:
 		c.lose(request, missingReason(x, m))
@@ -147,7 +149,7 @@ func missingReason(x *exchange, m *message) string {
 }
 
 func lostReason(err error) string {
-	if err == errTooLarge {
+	if errors.Is(err, errTooLarge) {
 		return "larger than the limit for bodies"
 	}
 	return "could not be decoded"

@@ -124,7 +124,7 @@ func FuzzHAR(f *testing.F) {
 		f.Add([]byte(read(f, "testdata/"+name+".har")), uint8(0))
 	}
 	f.Add([]byte(har(post("https://api.shop.example/graphql", "application/json", `{"query":"{a(b:\"c\")}"}`))), uint8(3))
-	f.Fuzz(func(t *testing.T, data []byte, rotate uint8) {
+	f.Fuzz(func(t *testing.T, data []byte, _ uint8) {
 		path := write(t, "in.har", string(data))
 		opt := Options{Name: "x", Hosts: []string{"api.shop.example", "127.0.0.1"}, MaxBody: 1 << 16}
 		c, report, err := Observe(t.Context(), []string{path}, opt)

@@ -83,26 +83,26 @@ func declarationKey(d Declaration) string {
 	return d.Host + "\x00" + d.Path + "\x00" + d.Method + "\x00" + d.Scheme + "\x00" + buf.String()
 }
 
-// add adds the exchanges of o, which it does not change or keep parts of.
-func (to *Observation) add(o *Observation) {
-	to.Count += o.Count
-	to.Segments = addSegments(to.Segments, o.Segments)
-	to.Query = addParameters(to.Query, o.Query)
-	to.Headers = addParameters(to.Headers, o.Headers)
-	if o.Request != nil {
-		to.Request = schema.Merge(to.Request, o.Request)
+// add adds the exchanges of other, which it does not change or keep parts of.
+func (o *Observation) add(other *Observation) {
+	o.Count += other.Count
+	o.Segments = addSegments(o.Segments, other.Segments)
+	o.Query = addParameters(o.Query, other.Query)
+	o.Headers = addParameters(o.Headers, other.Headers)
+	if other.Request != nil {
+		o.Request = schema.Merge(o.Request, other.Request)
 	}
-	if o.Response != nil {
-		to.Response = schema.Merge(to.Response, o.Response)
+	if other.Response != nil {
+		o.Response = schema.Merge(o.Response, other.Response)
 	}
-	to.RequestBodies += o.RequestBodies
-	to.ResponseBodies += o.ResponseBodies
-	to.Auth = addAuth(to.Auth, o.Auth)
-	to.Traits = sum(to.Traits, o.Traits)
-	to.Document = lesser(to.Document, o.Document)
-	to.Sources = append(slices.Clone(to.Sources), o.Sources...)
-	slices.Sort(to.Sources)
-	to.Sources = slices.Compact(to.Sources)
+	o.RequestBodies += other.RequestBodies
+	o.ResponseBodies += other.ResponseBodies
+	o.Auth = addAuth(o.Auth, other.Auth)
+	o.Traits = sum(o.Traits, other.Traits)
+	o.Document = lesser(o.Document, other.Document)
+	o.Sources = append(slices.Clone(o.Sources), other.Sources...)
+	slices.Sort(o.Sources)
+	o.Sources = slices.Compact(o.Sources)
 }
 
 func addSegments(to, from []Segment) []Segment {

@@ -11,14 +11,13 @@ import (
 // entryStream reads the elements of log.entries one after the other, so that
 // no more than one of them is in memory.
 type entryStream struct {
-	r      io.Reader
-	buf    []byte
-	pos    int
-	base   int64 // offset of buf[0]
-	err    error // of r, once it failed
-	limit  int64 // bytes that an entry may have
-	index  int   // of the entry that is read, -1 before the first
-	nested int   // objects and arrays around pos
+	r     io.Reader
+	buf   []byte
+	pos   int
+	base  int64 // offset of buf[0]
+	err   error // of r, once it failed
+	limit int64 // bytes that an entry may have
+	index int   // of the entry that is read, -1 before the first
 	// creator is log.creator.name and version, if it comes before entries.
 	creator string
 	// over counts the entries that had more bytes than limit.
@@ -76,7 +75,7 @@ func (s *entryStream) peek() (byte, error) {
 }
 
 func (s *entryStream) ended() error {
-	if s.err != nil && s.err != io.EOF {
+	if s.err != nil && !errors.Is(s.err, io.EOF) {
 		return s.err
 	}
 	return &streamError{"the file ends in the middle"}
@@ -265,7 +264,7 @@ func (s *entryStream) each(ctx context.Context, get func() []byte, entry func(da
 func (s *entryStream) atEnd() error {
 	if c, err := s.peek(); err == nil {
 		return &streamError{fmt.Sprintf("%q after the document", c)}
-	} else if s.err != io.EOF {
+	} else if !errors.Is(s.err, io.EOF) {
 		return err
 	}
 	return nil
@@ -274,7 +273,7 @@ func (s *entryStream) atEnd() error {
 // skipBOM skips the byte order mark of UTF-8 and refuses UTF-16.
 func (s *entryStream) skipBOM() error {
 	if len(s.buf) == 0 && !s.fill() {
-		if s.err != io.EOF {
+		if !errors.Is(s.err, io.EOF) {
 			return s.err
 		}
 		return &streamError{"the file is empty"}

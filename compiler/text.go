@@ -56,10 +56,10 @@ func descriptionOf(e *endpoint, auth *authScheme, t *surface.Tool, in *inputs, o
 		purpose = declaredText(e)
 	}
 	after := consequences(e, auth, t, in)
-	text := ""
 	// What comes back is told in as much detail as there is room for.
 	for _, fields := range []int{12, 8, 5, 3} {
-		if text = sentences(purpose, returns(e, out, fields), after); len(text) <= maxDescription {
+		text := sentences(purpose, returns(e, out, fields), after)
+		if len(text) <= maxDescription {
 			return clip(text, maxDescription)
 		}
 	}

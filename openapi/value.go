@@ -161,7 +161,7 @@ func (e *emitter) literal(kind kind, v any) (any, error) {
 	doc, err := canonical.JSON(v)
 	if err != nil {
 		e.note("a number in it cannot be kept exactly")
-		return nil, nil
+		return nil, nil //nolint:nilerr // it is noted and left out
 	}
 	return v, e.spend(len(doc))
 }

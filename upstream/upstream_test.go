@@ -107,7 +107,7 @@ func TestEscapedSlashes(t *testing.T) {
 	hits := up.hits.Load()
 	c := newClient(t, surface.Server{}, nil, tool)
 	for _, id := range []string{
-		"//", "a/", "/a", "a//b", "../admin", "a/..", "a/./b", "..;x/b", "a/ /b", "a/b ", `a/..`, "a%2Fb", "a/b?x", "a/#", "a／b", "a/．．", "a⁄b", "a/\u202eb", "a/\x00",
+		"//", "a/", "/a", "a//b", "../admin", "a/..", "a/./b", "..;x/b", "a/ /b", "a/b ", "a/..\b", "a%2Fb", "a/b?x", "a/#", "a／b", "a/．．", "a⁄b", "a/\u202eb", "a/\x00",
 	} {
 		_, err := c.Do(t.Context(), Call{Tool: "it", Arguments: map[string]any{"name": id}})
 		requireUnsafe(t, err)
