@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -69,11 +70,15 @@ func (c *Capture) sort() {
 	slices.SortFunc(c.Observations, func(a, b Observation) int { return compareKeys(a.Key, b.Key) })
 	slices.SortFunc(c.Dropped, func(a, b Dropped) int { return strings.Compare(a.Reason, b.Reason) })
 	slices.SortStableFunc(c.Declarations, func(a, b Declaration) int {
+		if o := cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method), strings.Compare(a.Scheme, b.Scheme)); o != 0 {
+			return o
+		}
 		return strings.Compare(declarationKey(a), declarationKey(b))
 	})
 }
 
-// declarationKey orders declarations and tells equal ones.
+// declarationKey tells equal declarations, and orders those of one operation.
+// It writes the whole declaration, so it is for ties.
 func declarationKey(d Declaration) string {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)

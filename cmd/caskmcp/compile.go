@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tomallicino/caskmcp/capture"
 	"github.com/tomallicino/caskmcp/compiler"
 	"github.com/tomallicino/caskmcp/internal/files"
 	"github.com/tomallicino/caskmcp/openapi"
@@ -179,15 +179,22 @@ func onlyCapture(root string) (string, error) {
 func privateHosts(root string, names []string) ([]string, error) {
 	ranges := map[string]bool{}
 	for _, n := range names {
-		c, err := capture.Read(filepath.Join(toolpack.CapturesIn(root), n))
+		doc, err := files.Read(os.DirFS(toolpack.CapturesIn(root)), n, maxInput)
 		if err != nil {
 			return nil, fmt.Errorf("reading capture %s: %w", n, err)
 		}
-		for _, o := range c.Observations {
-			addLoopback(ranges, o.Host)
+		// Only hosts are looked at; compiling reads the capture with all its
+		// checks.
+		var c struct {
+			Observations, Declarations []struct {
+				Host string `json:"host"`
+			}
 		}
-		for _, d := range c.Declarations {
-			addLoopback(ranges, d.Host)
+		if err := json.Unmarshal(doc, &c); err != nil {
+			return nil, fmt.Errorf("reading capture %s: %w", n, err)
+		}
+		for _, x := range slices.Concat(c.Observations, c.Declarations) {
+			addLoopback(ranges, x.Host)
 		}
 	}
 	list := make([]string, 0, len(ranges))
