@@ -50,16 +50,13 @@ func TestUnreadableLockfile(t *testing.T) {
 		"two documents":         {good + "---\n" + good, "more than one YAML document"},
 		"conflict markers":      {edit("tools:\n", "tools:\n<<<<<<< HEAD\n=======\n>>>>>>> feature\n"), "git conflict markers"},
 		"not UTF-8":             {edit("alice", "al\xffce"), ""},
-		"cut off":               {good[:len(good)*2/3], ""},
+		"cut off":               {good[:strings.LastIndex(good, "checksum:")+len("check")], ""},
 		"too large":             {strings.Repeat("#", lockfile.MaxBytes+1), "more than"},
 		"nothing but commas":    {"a: {" + strings.Repeat("a,", 1<<20) + "}", "lines and list items"},
 		"deep":                  {strings.Repeat("[", 100_000), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := lockfile.Parse([]byte(tc.doc))
-			if name == "cut off" && err == nil {
-				t.Skip("the cut fell between two blocks")
-			}
 			require.ErrorContains(t, err, tc.says)
 			_, err = lockfile.Open(fstest.MapFS{lockfile.Name: &fstest.MapFile{Data: []byte(tc.doc)}})
 			require.ErrorContains(t, err, "reading lockfile: ")
