@@ -110,7 +110,7 @@ func TestSlashesInsideOneSegment(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.client(githubfake.Token).Branch(t.Context(), "caskmcp/apply")
 	require.ErrorIs(t, err, github.ErrNotFound)
-	require.Contains(t, w.valid.sent, "GET /repos/acme/tools/git/ref/heads%2Fcaskmcp%2Fapply")
+	require.Contains(t, w.valid.Sent(), "GET /repos/acme/tools/git/ref/heads%2Fcaskmcp%2Fapply")
 
 	var sent []string
 	var tokens []string

@@ -1,14 +1,10 @@
 package github_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,104 +15,23 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tomallicino/caskmcp/github"
 	"github.com/tomallicino/caskmcp/internal/githubfake"
+	"github.com/tomallicino/caskmcp/internal/githubfake/contract"
 )
 
 // description is GitHub's own, as far as it is used here.
 var description = sync.OnceValues(func() (*openapi3.T, error) {
-	return openapi3.NewLoader().LoadFromFile(filepath.Join("..", "testdata", "github", "gh-slice.json"))
+	return contract.Load(filepath.Join("..", "testdata", "github", "gh-slice.json"))
 })
-
-// validator checks every request and every reply that passes against GitHub's
-// description.
-type validator struct {
-	t    testing.TB
-	next http.Handler
-	doc  *openapi3.T
-
-	mu   sync.Mutex
-	seen map[string]bool // operations, as "GET /repos/…"
-	sent []string        // escaped paths
-}
-
-// route finds the operation of a request: a parameter is one segment.
-func (v *validator) route(r *http.Request) (*routers.Route, map[string]string) {
-	have := strings.Split(r.URL.EscapedPath(), "/")
-	paths := v.doc.Paths.Map()
-	for _, path := range slices.Sorted(maps.Keys(paths)) {
-		want, params := strings.Split(path, "/"), map[string]string{}
-		ok := len(want) == len(have)
-		for i := 0; ok && i < len(want); i++ {
-			if name, isParam := strings.CutPrefix(want[i], "{"); isParam {
-				value, err := url.PathUnescape(have[i])
-				params[strings.TrimSuffix(name, "}")], ok = value, err == nil && value != ""
-				continue
-			}
-			ok = want[i] == have[i]
-		}
-		if op := paths[path].GetOperation(r.Method); ok && op != nil {
-			return &routers.Route{Spec: v.doc, Path: path, PathItem: paths[path], Method: r.Method, Operation: op}, params
-		}
-	}
-	return nil, nil
-}
-
-func (v *validator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	route, params := v.route(r)
-	if route == nil {
-		v.t.Errorf("GitHub has no %s %s", r.Method, r.URL.EscapedPath())
-		http.NotFound(w, r)
-		return
-	}
-	v.mu.Lock()
-	v.seen[r.Method+" "+route.Path] = true
-	v.sent = append(v.sent, r.Method+" "+r.URL.EscapedPath())
-	v.mu.Unlock()
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		v.t.Error(err)
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route, Options: &openapi3filter.Options{
-		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true,
-	}}
-	if err := openapi3filter.ValidateRequest(r.Context(), in); err != nil {
-		v.t.Errorf("request %s %s: %v", r.Method, r.URL, err)
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	rec := httptest.NewRecorder()
-	v.next.ServeHTTP(rec, r)
-	if rec.Code < 500 && rec.Code != http.StatusTooManyRequests && rec.Code != http.StatusUnauthorized {
-		v.checkReply(in, rec)
-	}
-	maps.Copy(w.Header(), rec.Header())
-	w.WriteHeader(rec.Code)
-	_, _ = w.Write(rec.Body.Bytes())
-}
-
-func (v *validator) checkReply(in *openapi3filter.RequestValidationInput, rec *httptest.ResponseRecorder) {
-	out := &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: in, Status: rec.Code, Header: rec.Header(), Options: in.Options,
-		Body: io.NopCloser(bytes.NewReader(rec.Body.Bytes())),
-	}
-	if in.Route.Operation.Responses.Status(rec.Code) == nil && rec.Code >= 400 {
-		return // GitHub does not describe every refusal
-	}
-	if err := openapi3filter.ValidateResponse(context.Background(), out); err != nil {
-		v.t.Errorf("reply %d to %s %s: %v", rec.Code, in.Request.Method, in.Request.URL, err)
-	}
-}
 
 // world is a fake GitHub with a clone, and clients of it.
 type world struct {
 	t     testing.TB
 	fake  *githubfake.Server
-	valid *validator
+	valid *contract.Checker
 	url   string
 	bare  string
 	// slept are the pauses that the clients asked for.
@@ -131,7 +46,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, bare: filepath.Join(t.TempDir(), "repo.git")}
 	w.fake, err = githubfake.New(w.bare, "acme/tools")
 	require.NoError(t, err)
-	w.valid = &validator{t: t, next: w.fake, doc: doc, seen: map[string]bool{}}
+	w.valid = contract.New(doc, w.fake, t.Errorf)
 	server := httptest.NewServer(w.valid)
 	t.Cleanup(server.Close)
 	w.url = server.URL

@@ -11,12 +11,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tomallicino/caskmcp/internal/githubfake"
+	"github.com/tomallicino/caskmcp/internal/githubfake/contract"
 	"github.com/tomallicino/caskmcp/lockfile"
 )
 
@@ -35,16 +38,29 @@ type story struct {
 	before func(r *http.Request)
 }
 
+// githubDocument is GitHub's own description of its API: every request and
+// every reply of a story is held against it.
+var githubDocument = sync.OnceValues(func() (*openapi3.T, error) {
+	return contract.Load(filepath.Join("..", "..", "testdata", "github", "gh-slice.json"))
+})
+
 func newStory(t *testing.T, settings string) *story {
 	s := &story{t: t, bare: filepath.Join(t.TempDir(), "repo.git"), work: t.TempDir(), token: githubfake.Token}
 	fake, err := githubfake.New(s.bare, "acme/shop")
 	require.NoError(t, err)
 	s.fake = fake
+	doc, err := githubDocument()
+	require.NoError(t, err)
+	checked := contract.New(doc, fake, t.Errorf)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.before != nil {
 			s.before(r)
 		}
-		fake.ServeHTTP(w, r)
+		if s.act != nil {
+			fake.ServeHTTP(w, r) // Prism checks
+			return
+		}
+		checked.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
 	s.url = server.URL

@@ -21,7 +21,7 @@ const module = "github.com/tomallicino/caskmcp/"
 // floors lists the packages from the ground up. A package imports from lower
 // floors only.
 var floors = [][]string{
-	{"internal/canonical", "internal/format", "internal/githubfake"},
+	{"internal/canonical", "internal/format", "internal/githubfake", "internal/githubfake/contract"},
 	{"schema", "policy", "internal/files", "internal/safehttp"},
 	{"capture", "surface"},
 	{"compiler", "openapi", "lockfile", "toolpack"},
@@ -38,7 +38,7 @@ var owners = map[string][]string{
 	"golang.org/x/term":                      {"cmd/caskmcp"},
 	"github.com/google/go-github":            {"github"},
 	"github.com/mark3labs/mcp-go":            {"serve"},
-	"github.com/getkin/kin-openapi":          {"openapi"},
+	"github.com/getkin/kin-openapi":          {"openapi", "internal/githubfake/contract"}, // the latter for tests
 	"github.com/vektah/gqlparser":            {"capture"},
 	"github.com/andybalholm/brotli":          {"capture"},
 	"github.com/klauspost/compress":          {"capture"},

@@ -61,8 +61,12 @@ func reply(w http.ResponseWriter, code int, v any) {
 // refuse answers as GitHub does.
 func refuse(w http.ResponseWriter, code int, format string, args ...any) {
 	v := object{"message": fmt.Sprintf(format, args...), "documentation_url": "https://docs.github.com/rest", "status": strconv.Itoa(code)}
-	if code == http.StatusUnprocessableEntity {
+	switch code {
+	case http.StatusUnprocessableEntity:
 		delete(v, "status")
+	case http.StatusServiceUnavailable:
+		delete(v, "status")
+		v["code"] = strconv.Itoa(code)
 	}
 	reply(w, code, v)
 }
