@@ -47,6 +47,18 @@ func TestPullFromFork(t *testing.T) {
 	require.True(t, p.Fork)
 	require.Equal(t, sha, p.Head)
 	require.Equal(t, sha, w.git("", "rev-parse", fmt.Sprintf("refs/pull/%d/head", n)))
+
+	numbers, err := w.client(githubfake.Token).OpenPullsFrom(t.Context(), "mallory", "patch-1")
+	require.NoError(t, err)
+	require.Equal(t, []int{n}, numbers)
+	for _, other := range []string{"patch-2", "mallory:patch-1"} {
+		numbers, err = w.client(githubfake.Token).OpenPullsFrom(t.Context(), "mallory", other)
+		require.NoError(t, err)
+		require.Empty(t, numbers)
+	}
+	numbers, err = w.client(githubfake.Token).OpenPullsOfCommit(t.Context(), sha)
+	require.NoError(t, err)
+	require.Empty(t, numbers, "only the fork has the commit")
 }
 
 // GitHub lists 250 commits of a pull request: whoever has the others in it is

@@ -202,6 +202,6 @@ func (r *actionRun) refused(err error, doing, permission string) error {
 const forkSummary = `
 > [!NOTE]
 > This pull request comes from a fork, so this run may not comment or set the status caskmcp/approval.
-> The workflow "caskmcp approval" does both right after it, from the default branch, if it has the
-> workflow_run trigger that "caskmcp init --github" writes. Without it, push the branch to this repository to have it approved.
+> The workflow "caskmcp forks" that "caskmcp init --github" writes does both right after it, from the default branch.
+> Without it, push the branch to this repository to have it approved.
 `

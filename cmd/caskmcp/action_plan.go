@@ -39,7 +39,7 @@ func (r *actionRun) plan(ctx context.Context) (err error) {
 }
 
 // approval counts the reviews of a pull request again: of the one that was
-// reviewed, or of those whose plan has just run (workflow_run).
+// reviewed, or of those whose plan or review has just run (workflow_run).
 func (r *actionRun) approval(ctx context.Context) (err error) {
 	if r.host == nil {
 		return hint(errors.New("counting reviews needs the GitHub API"), "leave the input github-token as it is")
@@ -50,7 +50,7 @@ func (r *actionRun) approval(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.trees.close()) }()
 	if run := r.ev.WorkflowRun; run != nil {
-		return r.approvalOfRun(ctx, c, run.Event, run.HeadSHA)
+		return r.approvalOfRun(ctx, c, run.HeadSHA)
 	}
 	if r.ev.PullRequest == nil && r.ev.MergeGroup == nil {
 		return errors.New("this event is about no pull request")
@@ -63,13 +63,14 @@ func (r *actionRun) approval(ctx context.Context) (err error) {
 }
 
 // approvalOfRun judges the open pull requests whose head a finished run of the
-// plan workflow was for. It believes nothing else of that run.
-func (r *actionRun) approvalOfRun(ctx context.Context, c *court, event, head string) error {
-	if event != "pull_request" {
-		r.notice("The finished run was for %s, not for a pull request: nothing to count.", event)
+// plan or of a review was for. It believes nothing else of that run.
+func (r *actionRun) approvalOfRun(ctx context.Context, c *court, head string) error {
+	owner, branch := r.ev.ranFor()
+	if owner == "" || branch == "" {
+		r.notice("The finished run was not for a pull request: nothing to count.")
 		return nil
 	}
-	numbers, err := c.host.OpenPullsOfCommit(ctx, head)
+	numbers, err := c.host.OpenPullsFrom(ctx, owner, branch)
 	if err != nil {
 		return err
 	}

@@ -27,8 +27,15 @@ type event struct {
 		BaseRef string `json:"base_ref"`
 	} `json:"merge_group"`
 	WorkflowRun *struct {
-		Event   string `json:"event"`
-		HeadSHA string `json:"head_sha"`
+		Event      string `json:"event"`
+		HeadSHA    string `json:"head_sha"`
+		HeadBranch string `json:"head_branch"`
+		// HeadRepository is nil once the fork is deleted.
+		HeadRepository *struct {
+			Owner struct {
+				Login string `json:"login"`
+			} `json:"owner"`
+		} `json:"head_repository"`
 	} `json:"workflow_run"`
 	Ref        string `json:"ref"`
 	After      string `json:"after"`
@@ -113,6 +120,16 @@ func (ev *event) pullNumber() int {
 		return ev.PullRequest.Number
 	}
 	return ev.Number
+}
+
+// ranFor is where the branch is that a finished run was for, and the branch;
+// "" for a run that was for no pull request or whose fork is gone.
+func (ev *event) ranFor() (owner, branch string) {
+	run := ev.WorkflowRun
+	if run == nil || run.HeadRepository == nil || run.Event != "pull_request" && run.Event != "pull_request_review" {
+		return "", ""
+	}
+	return run.HeadRepository.Owner.Login, run.HeadBranch
 }
 
 // fork reports whether the pull request comes from another repository: then

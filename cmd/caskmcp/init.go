@@ -32,7 +32,7 @@ var pinnedActions = map[string]string{
 }
 
 // initWorkflows are written by "init --github", in this order.
-var initWorkflows = []string{"caskmcp-plan.yml", "caskmcp-approval.yml", "caskmcp-apply.yml", "caskmcp-drift.yml"}
+var initWorkflows = []string{"caskmcp-plan.yml", "caskmcp-approval.yml", "caskmcp-forks.yml", "caskmcp-apply.yml", "caskmcp-drift.yml"}
 
 type initFlags struct {
 	github    bool
@@ -48,7 +48,7 @@ func newInit(e *env) *cobra.Command {
 		Use:   "init",
 		Short: "Set a repository up: plan in the pull request, apply on merge",
 		Long: `Init writes what this repository needs to have its tools planned in pull
-requests, approved by reviews and applied on merge: caskmcp.yaml and four
+requests, approved by reviews and applied on merge: caskmcp.yaml and five
 workflows, every action pinned to a commit, every job with the least permissions.
 It prints the branch protection to set, and overwrites nothing without --force.
 

@@ -9,7 +9,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -30,12 +32,16 @@ type story struct {
 	url  string
 	bare string
 	work string // a clone that people push from
+	// folder holds .caskmcp and caskmcp.yaml, from the repository's top.
+	folder string
 	// summary and output are those of the last step, log what it printed.
 	summary, output, log string
 	token                string
 	act                  *act // nil: steps run in this process
 	// before sees each request before the fake does.
 	before func(r *http.Request)
+	// written is how many of the fake's writes wrote has told.
+	written int
 }
 
 // githubDocument is GitHub's own description of its API: every request and
@@ -45,6 +51,18 @@ var githubDocument = sync.OnceValues(func() (*openapi3.T, error) {
 })
 
 func newStory(t *testing.T, settings string) *story {
+	s := emptyStory(t)
+	s.git("alice", "init", "-q", "-b", "main")
+	s.git("alice", "remote", "add", "origin", s.bare)
+	s.write("caskmcp.yaml", settings)
+	s.write(".caskmcp/.gitignore", "plans/\ntoolpacks/*/artifact/\ntoolpacks/*/lockfile/.*\n")
+	s.commit("alice", "settings")
+	s.git("alice", "push", "-q", "origin", "main")
+	return s
+}
+
+// emptyStory is a repository without a commit.
+func emptyStory(t *testing.T) *story {
 	s := &story{t: t, bare: filepath.Join(t.TempDir(), "repo.git"), work: t.TempDir(), token: githubfake.Token}
 	fake, err := githubfake.New(s.bare, "acme/shop")
 	require.NoError(t, err)
@@ -67,12 +85,6 @@ func newStory(t *testing.T, settings string) *story {
 	for login, permission := range map[string]string{"alice": "write", "bob": "write", "carol": "admin", "eve": "read"} {
 		require.NoError(t, fake.AddUser(githubfake.User{Login: login, Permission: permission}))
 	}
-	s.git("alice", "init", "-q", "-b", "main")
-	s.git("alice", "remote", "add", "origin", s.bare)
-	s.write("caskmcp.yaml", settings)
-	s.write(".caskmcp/.gitignore", "plans/\ntoolpacks/*/artifact/\ntoolpacks/*/lockfile/.*\n")
-	s.commit("alice", "settings")
-	s.git("alice", "push", "-q", "origin", "main")
 	return s
 }
 
@@ -119,9 +131,12 @@ func (s *story) push(login, branch string, f func()) string {
 // caskmcp runs a command of the product in the clone.
 func (s *story) caskmcp(args ...string) {
 	s.t.Helper()
-	e := s.env(s.work, nil)
+	e := s.env(s.at(), nil)
 	require.Equal(s.t, exitOK, run(context.Background(), e, args), "%s", args)
 }
+
+// at is where .caskmcp is in the clone.
+func (s *story) at() string { return filepath.Join(s.work, s.folder) }
 
 func (s *story) env(dir string, vars map[string]string) *env {
 	return &env{
@@ -144,7 +159,7 @@ func (s *story) shop() {
 // override asks for another description of a tool.
 func (s *story) override(tool, description string) {
 	s.t.Helper()
-	path := filepath.Join(s.work, ".caskmcp/toolpacks/shop/toolpack.yaml")
+	path := filepath.Join(s.at(), ".caskmcp/toolpacks/shop/toolpack.yaml")
 	doc, err := os.ReadFile(path)
 	require.NoError(s.t, err)
 	text, _, _ := strings.Cut(string(doc), "\ntools: {")
@@ -234,6 +249,17 @@ func (s *story) counted(n int) int {
 	return s.step("approval", "pull_request_review", s.payload(n))
 }
 
+// second runs the second stage for a pull request from a fork, after a run of
+// its plan (pull_request) or of a review (pull_request_review).
+func (s *story) second(n int, after string) int {
+	s.t.Helper()
+	p := s.pull(n)
+	return s.step("approval", "workflow_run", map[string]any{"workflow_run": map[string]any{
+		"event": after, "head_sha": p.SHA, "head_branch": p.Head,
+		"head_repository": map[string]any{"full_name": p.Author + "/shop", "owner": map[string]any{"login": p.Author}},
+	}})
+}
+
 func (s *story) payload(n int) map[string]any {
 	p := s.pull(n)
 	repo := map[string]any{"full_name": "acme/shop"}
@@ -265,6 +291,21 @@ func (s *story) status(sha, context string) (state, description string) {
 	return state, description
 }
 
+// named matches what a path of the API is about: numbers and commits.
+var named = regexp.MustCompile(`/([0-9]+|[0-9a-f]{40})\b`)
+
+// wrote is what was written through the API since the last call, as methods
+// and kinds: "POST statuses".
+func (s *story) wrote() []string {
+	all := s.fake.State().Writes
+	var out []string
+	for _, w := range all[s.written:] {
+		out = append(out, strings.Replace(named.ReplaceAllString(w, ""), "/repos/acme/shop/", "", 1))
+	}
+	s.written = len(all)
+	return out
+}
+
 func (s *story) requireStatus(n int, want string) string {
 	s.t.Helper()
 	state, description := s.status(s.pull(n).SHA, "caskmcp/approval")
@@ -275,7 +316,7 @@ func (s *story) requireStatus(n int, want string) string {
 // lock is the lockfile on main, empty without one.
 func (s *story) lock() *lockfile.Lock {
 	s.t.Helper()
-	out, err := exec.CommandContext(s.t.Context(), "git", "-C", s.bare, "show", "main:.caskmcp/toolpacks/shop/lockfile/caskmcp.lock.yaml").Output()
+	out, err := exec.CommandContext(s.t.Context(), "git", "-C", s.bare, "show", "main:"+path.Join(s.folder, ".caskmcp/toolpacks/shop/lockfile/caskmcp.lock.yaml")).Output()
 	if err != nil {
 		return &lockfile.Lock{}
 	}
@@ -361,7 +402,7 @@ func (s *story) served(login string) string {
 	s.t.Helper()
 	s.git(login, "fetch", "-q", "origin")
 	s.git(login, "checkout", "-q", "-B", "main", "origin/main")
-	e := s.env(s.work, nil)
+	e := s.env(s.at(), nil)
 	var out, errs strings.Builder
 	e.Stdout, e.Stderr = &out, &errs
 	e.Stdin = strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}

@@ -216,11 +216,16 @@ func TestFork(t *testing.T) {
 	require.Empty(t, s.fake.State().Comments)
 
 	s.token = githubfake.Token
-	after := map[string]any{"workflow_run": map[string]any{"event": "pull_request", "head_sha": sha}}
-	require.Equal(t, exitOK, s.step("approval", "workflow_run", after), s.log)
+	require.Equal(t, exitOK, s.second(n, "pull_request"), s.log)
 	s.requireStatus(n, "failure")
 	s.review(n, "bob", "APPROVED")
-	require.Equal(t, exitOK, s.step("approval", "workflow_run", after), s.log)
+	s.token = githubfake.ForkToken
+	require.Equal(t, exitOK, s.counted(n), s.log)
+	s.requireStatus(n, "failure")
+	s.token = githubfake.Token
+	require.Equal(t, exitOK, s.second(n, "push"), s.log)
+	s.requireStatus(n, "failure")
+	require.Equal(t, exitOK, s.second(n, "pull_request_review"), s.log)
 	s.requireStatus(n, "success")
 }
 

@@ -222,7 +222,8 @@ func (s *Server) listPullsOfCommit(w http.ResponseWriter, r *http.Request) {
 	list := []object{}
 	for i := range s.state.Pulls {
 		p := &s.state.Pulls[i]
-		if slices.Contains(p.Landed, sha) || slices.Contains(s.commits(p), sha) {
+		ours := !p.Fork || p.Merge != "" // what only a fork has is found by no commit
+		if slices.Contains(p.Landed, sha) || ours && slices.Contains(s.commits(p), sha) {
 			list = append(list, s.pullObject("commit_pull", p))
 		}
 	}
