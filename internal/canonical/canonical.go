@@ -35,6 +35,14 @@ func JSON(v any) ([]byte, error) {
 // Transform returns the RFC 8785 form of a JSON document, under the same
 // refusals as JSON.
 func Transform(doc []byte) ([]byte, error) {
+	if out, ok := sorted(doc); ok {
+		return out, nil
+	}
+	return transform(doc)
+}
+
+// transform is Transform for any document.
+func transform(doc []byte) ([]byte, error) {
 	if err := checkNumbers(doc); err != nil {
 		return nil, err
 	}

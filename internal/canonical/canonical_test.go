@@ -2,6 +2,7 @@ package canonical
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,6 +42,44 @@ func TestTransformRefuses(t *testing.T) {
 	}
 }
 
+// shortcuts are documents that need nothing but sorting.
+var shortcuts = []string{
+	`{"b":{"d":[],"c":{}},"a":[{"z":-12,"y":0},"x\\\"\b\f\n\r\t"],"":true}`,
+	"\n{ \"b\" : [ 1 , 2 ] ,\t\"a\" : null }\r\n",
+	`{"é":1,"e":2,"z":false,"aa":1,"a":1,"A":1}`,
+	`"text"`, `-999999999999999`, `[]`, `{}`, ` null `,
+}
+
+// What the shortcut takes is what jcs makes of it, and it takes what surfaces
+// are made of; everything else is left to jcs.
+func TestSorted(t *testing.T) {
+	for _, doc := range shortcuts {
+		got, ok := sorted([]byte(doc))
+		require.True(t, ok, doc)
+		want, err := transform([]byte(doc))
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got))
+	}
+	for _, doc := range []string{
+		``, `{`, `[1,]`, `[1 2]`, `{"a"}`, `{"a":1,}`, `{a:1}`, `{"a":1}x`, `tru`, `-`, `01`, `-0`, `1.5`, `1e3`, `1234567890123456`, `"a`, "\"\x01\"", `"\u00e9"`, `"\/"`, `"\x"`, "\"\xff\"",
+		`{"a":1,"a":2}`, `{"b":1,"a":2,"b":3}`, `{"\n":1,"a":2}`, `{"︀":1,"𐀀":2}`, strings.Repeat("[", 600) + strings.Repeat("]", 600),
+	} {
+		_, ok := sorted([]byte(doc))
+		require.False(t, ok, doc)
+	}
+}
+
+func BenchmarkTransform(b *testing.B) {
+	tool := `{"name":"get_order","inputSchema":{"type":"object","properties":{"order_id":{"type":["integer","string"],"description":"Which order."},"expand":{"type":"string"}},"required":["order_id"],"additionalProperties":false},"annotations":{"readOnlyHint":true}}`
+	doc := []byte("[" + strings.Repeat(tool+",", 500) + tool + "]")
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := Transform(doc)
+		require.NoError(b, err)
+	}
+}
+
 func TestDigestIgnoresKeyOrder(t *testing.T) {
 	a, err := Digest(json.RawMessage(`{"x":1,"y":{"b":2,"a":1}}`))
 	require.NoError(t, err)
@@ -52,8 +91,14 @@ func TestDigestIgnoresKeyOrder(t *testing.T) {
 func FuzzTransform(f *testing.F) {
 	f.Add([]byte(`{"b":[1,2.5,"x"],"a":null}`))
 	f.Add([]byte(`9007199254740993`))
+	for _, doc := range shortcuts {
+		f.Add([]byte(doc))
+	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		once, err := Transform(doc)
+		want, wantErr := transform(doc)
+		require.Equal(t, wantErr, err)
+		require.Equal(t, string(want), string(once))
 		if err != nil {
 			return
 		}
