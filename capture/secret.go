@@ -234,33 +234,6 @@ func Sensitive(name string) bool {
 	return len(words) == 1 && words[0] == "auth"
 }
 
-// vendorKeys are the forms of vendors' keys, each with its literal beginning.
-var vendorKeys = regexp.MustCompile(`\b(?:(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{20,}|github_pat_[0-9A-Za-z_]{20,}|glpat-[0-9A-Za-z_-]{20,}|` +
-	`xox[abeoprs]-[0-9A-Za-z-]{10,}|xapp-[0-9A-Za-z-]{10,}|[srp]k_(?:live|test)_[0-9A-Za-z]{10,}|whsec_[0-9A-Za-z+/=]{16,}|AIza[0-9A-Za-z_-]{30,}|ya29\.[0-9A-Za-z_-]{20,}|` +
-	`SG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}|npm_[0-9A-Za-z]{30,}|pypi-[0-9A-Za-z_-]{30,}|do[opr]_v1_[0-9a-f]{40,}|hf_[0-9A-Za-z]{20,}|sk-(?:ant-|proj-|or-)?[0-9A-Za-z_-]{20,}|` +
-	`shp(?:at|ss|ca|pa)_[0-9a-fA-F]{20,}|sq0[a-z]{3}-[0-9A-Za-z_-]{20,}|lin_api_[0-9A-Za-z]{20,}|ATATT[0-9A-Za-z_=-]{20,}|hv[sb]\.[0-9A-Za-z_-]{20,}|key-[0-9a-f]{32}|` +
-	`AC[0-9a-f]{32}|EAA[0-9A-Za-z]{30,}|figd_[0-9A-Za-z_-]{20,}|dapi[0-9a-f]{32}|rubygems_[0-9a-f]{40,}|PMAK-[0-9a-f]{24}-[0-9a-f]{20,}|NRAK-[0-9A-Z]{20,}|glsa_[0-9A-Za-z]{20,})`)
-
-// minVendorKey is the length of the shortest of vendorKeys.
-const minVendorKey = 15
-
-// vendorKey looks only at texts with a word that is long enough: prose has few,
-// and the expression costs more than anything else about it.
-func vendorKey(text string) bool {
-	run := 0
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c >= '0' && c <= '9', c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c == '_', c == '-', c == '.', c == '+', c == '/', c == '=':
-			if run++; run == minVendorKey {
-				return vendorKeys.MatchString(text)
-			}
-		default:
-			run = 0
-		}
-	}
-	return false
-}
-
 var (
 	jwtPattern      = regexp.MustCompile(`\beyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]*`)
 	schemePattern   = regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+[0-9A-Za-z._~+/=-]{12,}`)
@@ -287,11 +260,11 @@ func secretText(t string) string {
 		return "private key"
 	case strings.Contains(t, "eyJ") && jwtPattern.MatchString(t):
 		return "JWT"
-	case strings.Contains(t, "://") && userinfoPattern.MatchString(t):
+	case strings.Contains(t, "://") && strings.IndexByte(t, '@') > 0 && userinfoPattern.MatchString(t):
 		return "credentials in a URL"
 	case len(t) >= 18 && isSchemeToken(t):
 		return "HTTP credentials"
-	case len(t) >= 13 && vendorKey(t):
+	case len(t) >= minVendorKey && vendorKey(t):
 		return "vendor key"
 	case strings.IndexByte(t, '@') > 0 && emailPattern.MatchString(t):
 		return "e-mail address"
@@ -308,9 +281,23 @@ func secretText(t string) string {
 // isSchemeToken reports "Bearer" or "Basic" followed by a token rather than
 // by a word.
 func isSchemeToken(t string) bool {
+	if !containsFold(t, "bearer") && !containsFold(t, "basic") {
+		return false
+	}
 	for _, m := range schemePattern.FindAllString(t, -1) {
 		token := strings.Fields(m)[1]
 		if strings.ContainsAny(token, "0123456789=") {
+			return true
+		}
+	}
+	return false
+}
+
+// containsFold reports whether t holds word, which is in lower case, in any
+// case.
+func containsFold(t, word string) bool {
+	for i := 0; i+len(word) <= len(t); i++ {
+		if t[i]|0x20 == word[0] && strings.EqualFold(t[i:i+len(word)], word) {
 			return true
 		}
 	}
