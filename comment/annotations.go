@@ -2,10 +2,12 @@ package comment
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -39,36 +41,72 @@ const (
 	maxTitle       = 200
 )
 
-// Annotations are the plan's remarks for the files it was made from, the most
-// important first: at most nine, and one that counts the others. Read returns
-// the contents of a file that the plan names, nil where there is none; with a
-// nil read, annotations have no lines.
-func Annotations(p *plan.Plan, read func(name string) []byte) []Annotation {
-	places := locate(p, read)
-	var all []Annotation
+// Annotations are the remarks of the plans for the files they were made from,
+// the most important first: at most nine, and one that counts the others. Read
+// returns the contents of a file that the plan of that toolpack names, nil
+// where there is none; with a nil read, annotations have no lines.
+func Annotations(packs []Toolpack, read func(pack int, name string) []byte) []Annotation {
+	var all []ranked
+	held := slices.ContainsFunc(packs, func(t Toolpack) bool { return secrets(t.Plan.Notes) > 0 })
+	for i, t := range packs {
+		in := ""
+		if len(packs) > 1 {
+			in = " in " + t.Plan.Toolpack
+		}
+		if held { // any captured text could be the secret
+			all = append(all, secretAnnotations(t.Plan, in)...)
+			continue
+		}
+		all = append(all, changeAnnotations(t.Plan, in, func(name string) []byte {
+			if read == nil {
+				return nil
+			}
+			return read(i, name)
+		})...)
+	}
+	slices.SortStableFunc(all, func(x, y ranked) int { return cmp.Compare(x.rank, y.rank) })
+	var out []Annotation
+	for _, x := range all[:min(len(all), maxAnnotations)] {
+		out = append(out, x.Annotation)
+	}
+	if more := len(all) - maxAnnotations; more > 0 {
+		out = append(out, Annotation{Level: LevelNotice, Title: "caskmcp plan", Message: plural(more, "more remark") + ": see the job summary"})
+	}
+	return out
+}
+
+// ranked is an annotation and its place among those of all toolpacks.
+type ranked struct {
+	Annotation
+	rank int
+}
+
+func secretAnnotations(p *plan.Plan, in string) (all []ranked) {
 	for _, n := range p.Notes {
-		if n.Code == secretCode {
-			all = append(all, annotation(LevelError, "secret in a capture", strings.TrimSpace(n.Text+" "+n.Hint), place{file: named(p, n.Text)}))
+		if n.Code == plan.SecretNote {
+			all = append(all, ranked{annotation(LevelError, "secret in a capture"+in, strings.TrimSpace(n.Text+" "+n.Hint), place{file: named(p, n.Text)}), 0})
 		}
 	}
+	return all
+}
+
+func changeAnnotations(p *plan.Plan, in string, read func(name string) []byte) (all []ranked) {
+	if len(p.Changes) == 0 {
+		return nil
+	}
+	places := locate(p, read)
 	for _, c := range p.Changes {
-		if secrets(p.Notes) > 0 {
-			break // any captured text could be the secret
-		}
 		if len(c.Reasons) == 0 || c.Class() == plan.Info {
 			continue
 		}
-		level := LevelNotice
+		level, rank := LevelNotice, c.Rank()
 		switch {
 		case c.Kind == plan.StateKind:
-			level = LevelError
+			level, rank = LevelError, -1
 		case c.Class() == plan.Block:
 			level = LevelWarning
 		}
-		all = append(all, annotation(level, title(c), message(c), places.of(c)))
-	}
-	if more := len(all) - maxAnnotations; more > 0 {
-		all = append(all[:maxAnnotations], Annotation{Level: LevelNotice, Title: "caskmcp plan", Message: plural(more, "more remark") + ": see the job summary"})
+		all = append(all, ranked{annotation(level, title(c)+in, message(c), places.of(c)), rank})
 	}
 	return all
 }
@@ -147,11 +185,7 @@ func locate(p *plan.Plan, read func(name string) []byte) places {
 		if isPack {
 			x.pack = place{file: in.Path}
 		}
-		if read == nil {
-			continue
-		}
-		doc := read(in.Path)
-		for i, line := range bytes.Split(doc, []byte("\n")) {
+		for i, line := range bytes.Split(read(in.Path), []byte("\n")) {
 			at := place{in.Path, i + 1}
 			if isPack {
 				if kind, ok := packBlocks[string(bytes.TrimRight(line, " \r"))]; ok {

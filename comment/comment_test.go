@@ -72,6 +72,9 @@ func makePlan(t testing.TB, before *lockfile.State, after surface.Surface) *plan
 	return p
 }
 
+// one is a comment's only toolpack.
+func one(p *plan.Plan, a *apply.Approvals) []Toolpack { return []Toolpack{{Plan: p, Approvals: a}} }
+
 // threeChanges adds a write and a read on a new host, changes a type, and
 // removes a tool.
 func threeChanges(t testing.TB) *plan.Plan {
@@ -110,35 +113,35 @@ func TestPlanGolden(t *testing.T) {
 	tampered := state(base)
 	tampered.Surface.Tools = nil
 	tampered.Findings = []lockfile.Finding{{Kind: "tool", Name: "get_plan", Code: "digest.mismatch", Text: "approved/get_plan.json is not what was approved"}}
-	with := func(s State, a *apply.Approvals) Options {
-		return Options{Key: "default", Head: "9f2c1e4b7a10aa", Base: "5d7710aa21c3", RunURL: "https://ci.example/1", PlanURL: "https://ci.example/2", Approvals: a, State: s, Commit: "def5678aa00", Failure: "compiling shop: captures/a.json:3: not JSON\n::error::@octocat"}
+	with := func(s State) Options {
+		return Options{Key: "default", Head: "9f2c1e4b7a10aa", Base: "5d7710aa21c3", RunURL: "https://ci.example/1", PlanURL: "https://ci.example/2", State: s, Commit: "def5678aa00", Failure: "compiling shop: captures/a.json:3: not JSON\n::error::@octocat"}
 	}
 	rules := apply.Rules{Approvers: map[surface.Risk][]string{surface.Safe: {"alice", "bob"}, surface.High: {"@acme/security"}}}
 	marker := "<!-- caskmcp:plan v=1 key=default head=9f2c1e4b7a10 base=5d7710aa21c3 "
 	removal := makePlan(t, state(shop(tool("a", "GET", "api.example", "/a", surface.Read), tool("b", "GET", "api.example", "/b", surface.Read))), shop(tool("a", "GET", "api.example", "/a", surface.Read)))
 	leak := threeChanges(t)
-	leak.Notes = []plan.Note{{Code: "secrets.in_capture", Text: "captures/shop.json holds what looks like a secret (jwt) at /observations/0", Hint: "revoke it"}}
+	leak.Notes = []plan.Note{{Code: plan.SecretNote, Text: "captures/shop.json holds what looks like a secret (jwt) at /observations/0", Hint: "revoke it"}}
 	for _, tt := range []struct {
 		name string
-		p    *plan.Plan
+		p    []Toolpack
 		opt  Options
 		want string
 	}{
-		{"three-changes.md", p, Options{}, "## 🛑 caskmcp plan: 3 of 4 changes need approval"},
-		{"some-approved.md", p, with(Planned, evaluate(p, rules, "alice", "mallory")), marker},
-		{"blocked.md", p, with(Planned, evaluate(p, rules, "alice", "-bob")), marker},
-		{"by-merging.md", p, with(Planned, evaluate(p, apply.Rules{AllowSelf: true})), marker},
-		{"approved.md", p, with(Planned, evaluate(p, rules, "alice", "sec1", "sec2")), marker},
-		{"outdated.md", p, with(Outdated, nil), marker},
-		{"planning.md", nil, with(Outdated, nil), marker},
-		{"failed.md", nil, with(Failed, nil), marker},
-		{"applied.md", p, with(Applied, evaluate(p, rules, "alice", "sec1", "sec2")), marker},
-		{"left-out.md", p, with(Applied, evaluate(p, rules, "alice")), marker},
-		{"no-changes.md", makePlan(t, state(base), base), Options{}, "## ✅ caskmcp plan: no changes"},
-		{"secret.md", leak, Options{}, "## 🛑 caskmcp plan: 1 secret in the captures"},
-		{"removal.md", removal, Options{}, "## 🟢 caskmcp plan: 1 change, no approval needed"},
-		{"tampered.md", makePlan(t, tampered, base), Options{}, "## 🛑 caskmcp plan: the approved state was changed outside caskmcp"},
-		{"first-run.md", makePlan(t, &lockfile.State{}, base), Options{}, "## 🛑 caskmcp plan: 4 of 4 changes need approval"},
+		{"three-changes.md", one(p, nil), Options{}, "## 🛑 caskmcp plan: 3 of 4 changes need approval"},
+		{"some-approved.md", one(p, evaluate(p, rules, "alice", "mallory")), with(Planned), marker},
+		{"blocked.md", one(p, evaluate(p, rules, "alice", "-bob")), with(Planned), marker},
+		{"by-merging.md", one(p, evaluate(p, apply.Rules{AllowSelf: true})), with(Planned), marker},
+		{"approved.md", one(p, evaluate(p, rules, "alice", "sec1", "sec2")), with(Planned), marker},
+		{"outdated.md", one(p, nil), with(Outdated), marker},
+		{"planning.md", nil, with(Outdated), marker},
+		{"failed.md", nil, with(Failed), marker},
+		{"applied.md", one(p, evaluate(p, rules, "alice", "sec1", "sec2")), with(Applied), marker},
+		{"left-out.md", one(p, evaluate(p, rules, "alice")), with(Applied), marker},
+		{"no-changes.md", one(makePlan(t, state(base), base), nil), Options{}, "## ✅ caskmcp plan: no changes"},
+		{"secret.md", one(leak, nil), Options{}, "## 🛑 caskmcp plan: 1 secret in the captures"},
+		{"removal.md", one(removal, nil), Options{}, "## 🟢 caskmcp plan: 1 change, no approval needed"},
+		{"tampered.md", one(makePlan(t, tampered, base), nil), Options{}, "## 🛑 caskmcp plan: the approved state was changed outside caskmcp"},
+		{"first-run.md", one(makePlan(t, &lockfile.State{}, base), nil), Options{}, "## 🛑 caskmcp plan: 4 of 4 changes need approval"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			text := Plan(tt.p, tt.opt)
@@ -281,7 +284,7 @@ func TestLevels(t *testing.T) {
 		after = append(after, x)
 	}
 	p := makePlan(t, state(shop(before...)), shop(after...))
-	text := Plan(p, Options{})
+	text := Plan(one(p, nil), Options{})
 	require.LessOrEqual(t, len(text), MaxBytes)
 	require.Contains(t, text, "shortened")
 	require.Contains(t, text, "800 more rows are left out here")
@@ -290,15 +293,15 @@ func TestLevels(t *testing.T) {
 	for i := range after {
 		after[i].Name = strings.Repeat("_", 128) + after[i].Name
 	}
-	long := Plan(makePlan(t, state(shop()), shop(after...)), Options{})
+	long := Plan(one(makePlan(t, state(shop()), shop(after...)), nil), Options{})
 	require.LessOrEqual(t, len(long), MaxBytes)
 	require.Greater(t, len(long), MaxBytes/2, "as many rows as fit")
 	require.Contains(t, long, "more rows are left out here")
-	tiny := Plan(p, Options{MaxBytes: 1200})
+	tiny := Plan(one(p, nil), Options{MaxBytes: 1200})
 	require.Contains(t, tiny, "shortened")
 	require.NotContains(t, tiny, "### Needs approval")
 	requireSafe(t, tiny)
-	whole := Plan(p, Options{MaxBytes: 10 << 20})
+	whole := Plan(one(p, nil), Options{MaxBytes: 10 << 20})
 	require.NotContains(t, whole, "shortened")
 	require.Contains(t, whole, "tool_0999")
 }
@@ -321,8 +324,8 @@ func TestEachLevel(t *testing.T) {
 		{tableOnly, []string{"shortened", "more rows are left out", "tool&#95;0180"}, []string{change, "tool&#95;0200", "<details"}},
 		{countsAndLinks, []string{"shortened", "1 new host"}, []string{"| Change |", "files.billing.example"}},
 	} {
-		room := len(renderPlan(p, Options{}, tt.level, 1<<30))
-		text := Plan(p, Options{MaxBytes: room})
+		room := len(newView(one(p, nil), Options{}).render(tt.level, 1<<30))
+		text := Plan(one(p, nil), Options{MaxBytes: room})
 		if tt.level != tableOnly { // which keeps room for what follows
 			require.Len(t, text, room)
 		}

@@ -21,49 +21,77 @@ const (
 // maxValue is how many characters of one value a line of detail shows.
 const maxValue = 2000
 
-// planDetails renders the folded parts that the level allows.
-func planDetails(p *plan.Plan, t tally, l level, budget int) string {
-	if l >= tableOnly {
-		return ""
-	}
+// fold is a part of a comment that can be folded.
+type fold struct{ summary, body string }
+
+// details renders the folded parts that the level allows.
+func (v *view) details(l level, budget int) string {
 	var b strings.Builder
-	shown := t.need
-	if l >= noAdditions {
-		shown = slices.DeleteFunc(slices.Clone(t.need), additiveRead)
-	}
-	if len(shown) > 0 {
-		body, lines := changeDetails(shown, budget)
-		summary := "Details: " + plural(len(shown), "change")
-		if left := len(t.need) - len(shown); left > 0 {
-			summary += fmt.Sprintf(" (%s left out)", plural(left, "new read tool"))
+	var changed []fold
+	shown, lines, room := 0, 0, budget
+	for _, p := range v.packs {
+		f, n, m := v.changeFold(p, l, room)
+		if room -= len(f.body); f.body != "" {
+			changed = append(changed, f)
 		}
-		b.WriteString("\n" + details(len(shown) <= openTools && lines <= openLines, summary, body))
+		shown, lines = shown+n, lines+m
 	}
-	if l >= noRemovals {
-		if len(t.free) > 0 {
-			b.WriteString("\n" + freeTitle(t.free) + ".\n")
+	for _, f := range changed {
+		b.WriteString("\n" + details(shown <= openTools && lines <= openLines, f.summary, f.body))
+	}
+	for _, p := range v.packs {
+		if len(p.free) > 0 && l < noRemovals {
+			b.WriteString("\n" + details(false, v.freeTitle(p), freeTable(p.free)))
+		} else if len(p.free) > 0 {
+			b.WriteString("\n" + v.freeTitle(p) + ".\n")
 		}
-		return b.String()
-	}
-	if len(t.free) > 0 {
-		b.WriteString("\n" + details(false, freeTitle(t.free), freeTable(t.free)))
-	}
-	b.WriteString(noteList("Inferred with low confidence", p.Reviews))
-	b.WriteString(noteList("Notes", p.Notes))
-	if n := len(p.Proposals); n > 0 {
-		fmt.Fprintf(&b, "\n%s would be written differently today and %s as approved (`caskmcp plan --proposals`).\n", plural(n, "tool"), verb(n, "stays", "stay"))
+		if l < noRemovals {
+			b.WriteString(v.remarks(p))
+		}
 	}
 	return b.String()
 }
 
+// changeFold has the details of what needs approval in p, and counts the
+// changes and lines.
+func (v *view) changeFold(p *pack, l level, budget int) (f fold, changes, lines int) {
+	shown := p.need
+	if l >= noAdditions {
+		shown = slices.DeleteFunc(slices.Clone(p.need), additiveRead)
+	}
+	if len(shown) == 0 || budget < 0 {
+		return fold{}, 0, 0
+	}
+	f.summary = "Details" + v.in(p) + ": " + plural(len(shown), "change")
+	if left := len(p.need) - len(shown); left > 0 {
+		f.summary += fmt.Sprintf(" (%s left out)", plural(left, "new read tool"))
+	}
+	f.body, lines = changeDetails(shown, budget)
+	return f, len(shown), lines
+}
+
+// remarks are what p says beside its changes. A toolpack without changes among
+// others says only what is wrong with its inputs.
+func (v *view) remarks(p *pack) string {
+	text := noteList("Notes"+v.in(p), p.Notes)
+	if v.several() && !p.HasChanges() {
+		return text
+	}
+	text = noteList("Inferred with low confidence"+v.in(p), p.Reviews) + text
+	if n := len(p.Proposals); n > 0 {
+		text += fmt.Sprintf("\n%s%s would be written differently today and %s as approved (`caskmcp plan --proposals`).\n", plural(n, "tool"), v.in(p), verb(n, "stays", "stay"))
+	}
+	return text
+}
+
 // freeTitle is "Removed, no approval needed: 2 tools" where that is all.
-func freeTitle(free []plan.Change) string {
-	for _, c := range free {
+func (v *view) freeTitle(p *pack) string {
+	for _, c := range p.free {
 		if c.Action() != plan.Delete || c.Kind != plan.ToolKind {
-			return "No approval needed: " + plural(len(free), "change")
+			return "No approval needed" + v.in(p) + ": " + plural(len(p.free), "change")
 		}
 	}
-	return "Removed, no approval needed: " + plural(len(free), "tool")
+	return "Removed" + v.in(p) + ", no approval needed: " + plural(len(p.free), "tool")
 }
 
 // additiveRead reports whether c only adds a tool that reads.
@@ -220,11 +248,11 @@ func unchangedFields(c plan.Change) int {
 
 // freeTable names what needs no approval, or is only for information.
 func freeTable(free []plan.Change) string {
-	r := rowsOf(Options{}, free, full)
+	r := rowsOf(free)
 	var b strings.Builder
-	b.WriteString(r.facts() + "| | Change | Why |\n|:-:|:--|:--|\n")
+	b.WriteString(r.facts(false) + "| Change | Why |\n|:--|:--|\n")
 	for _, c := range free {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", symbol(c.Action()), r.object(c), r.why(c))
+		fmt.Fprintf(&b, "| %s | %s |\n", r.object(c), r.why(c, false))
 	}
 	return b.String()
 }

@@ -30,9 +30,9 @@ func renderDrift(r *drift.Report, opt Options, l level, budget int) string {
 	}
 	b.WriteString(driftVerdict(r) + "\n\n")
 	fmt.Fprintf(&b, "**Drift:** %d blocking, %d to review, %d for information · %d approved %s as approved\n", r.Summary.Block, r.Summary.Review, r.Summary.Info, r.Summary.Unchanged, verbTools(r.Summary.Unchanged))
-	b.WriteString(gainBox("What nobody approved", serious, l))
+	b.WriteString(gainBox("What nobody approved", []portion{{changes: serious}}, l))
 	if l < countsAndLinks {
-		b.WriteString(driftTable(serious, l, budget-b.Len()))
+		driftTable(&sheet{b: &b, room: budget, short: l >= tableOnly}, serious)
 	}
 	if b.Len() > budget {
 		return b.String()
@@ -54,12 +54,7 @@ func renderDrift(r *drift.Report, opt Options, l level, budget int) string {
 	if r.Blocks {
 		b.WriteString("\n**To settle it:** import what changed (`caskmcp capture import` or `caskmcp openapi`), commit it, and have the plan approved; or fix the API.\n")
 	}
-	var links []string
-	if opt.RunURL != "" {
-		links = append(links, "[Full report]("+linkTarget(opt.RunURL)+")")
-	}
-	links = append(links, "report "+inline(shorten(r.Digest, 19)))
-	b.WriteString("\n" + strings.Join(links, " · ") + "\n")
+	b.WriteString(links(link("Full report", opt.RunURL), "report "+inline(shorten(r.Digest, 19))))
 	return b.String()
 }
 
@@ -80,23 +75,13 @@ func driftVerdict(r *drift.Report) string {
 	return "## ✅ caskmcp drift: none"
 }
 
-func driftTable(changes []plan.Change, l level, room int) string {
-	if len(changes) == 0 {
-		return ""
-	}
-	r := rowsOf(Options{}, changes, l)
-	var b strings.Builder
-	b.WriteString("\n" + r.facts() + "| | Tool | What |\n|:-:|:--|:--|\n")
-	left := r.write(&b, changes, room, func(c plan.Change) string {
-		return fmt.Sprintf("| %s | %s | %s |\n", classMark(c.Class()), r.object(c), r.why(c))
-	})
-	switch {
-	case left == len(changes):
-		return ""
-	case left > 0:
-		fmt.Fprintf(&b, "\n**%s left out here.**\n", plural(left, "more row")+verb(left, " is", " are"))
-	}
-	return b.String()
+func driftTable(s *sheet, changes []plan.Change) {
+	r := rowsOf(changes)
+	head := "\n" + r.facts(s.short) + "| Class | Tool | What |\n|:--|:--|:--|\n"
+	s.leftOut(s.section(head, len(changes), func(i int) string {
+		c := changes[i]
+		return fmt.Sprintf("| %s | %s | %s |\n", classMark(c.Class()), r.object(c), r.why(c, s.short))
+	}), "")
 }
 
 func classMark(c plan.Class) string {

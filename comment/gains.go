@@ -12,12 +12,13 @@ import (
 type gain struct {
 	codes     []string
 	one, many string
-	item      func(c plan.Change, r plan.Reason) item
+	item      func(pack string, c plan.Change, r plan.Reason) item
 }
 
 // item is one thing a gain is about: a captured name, with a remark of ours,
-// or the text of a reason.
-type item struct{ name, remark, text string }
+// or the text of a reason. Pack is the toolpack it is in, where that has to be
+// said.
+type item struct{ name, remark, text, pack string }
 
 // gains are in the order in which a reviewer should meet them.
 var gains = []gain{
@@ -37,47 +38,75 @@ var gains = []gain{
 // newReads is what is said last, and gives no reason for caution.
 var newReads = gain{[]string{"tool.added"}, "new tool that only reads", "new tools that only read", toolName}
 
-func toolName(c plan.Change, _ plan.Reason) item { return item{name: c.Name} }
+func toolName(pack string, c plan.Change, _ plan.Reason) item { return item{name: c.Name, pack: pack} }
 
-func writeTool(c plan.Change, r plan.Reason) item {
+func writeTool(pack string, c plan.Change, r plan.Reason) item {
+	x := item{name: c.Name, pack: pack}
 	if strings.Contains(r.Text, "destructive") {
-		return item{name: c.Name, remark: "destructive"}
+		x.remark = "destructive"
 	}
-	return item{name: c.Name}
+	return x
 }
 
-func reasonText(_ plan.Change, r plan.Reason) item { return item{text: r.Text} }
+func reasonText(pack string, _ plan.Change, r plan.Reason) item {
+	return item{text: r.Text, pack: pack}
+}
 
-func host(c plan.Change, _ plan.Reason) item {
+// host is the same one, whatever toolpack reaches it.
+func host(_ string, c plan.Change, _ plan.Reason) item {
 	_, origin, _ := splitRequest(c.Request)
 	return item{name: origin}
 }
 
 func (i item) markdown() string {
-	switch {
-	case i.name == "":
-		return sentence(i.text)
-	case i.remark != "":
-		return inline(i.name) + " (" + i.remark + ")"
+	text := sentence(i.text)
+	if i.name != "" {
+		text = inline(i.name)
 	}
-	return inline(i.name)
+	if i.remark != "" {
+		text += " (" + i.remark + ")"
+	}
+	if i.pack != "" {
+		text += " in " + inline(i.pack)
+	}
+	return text
+}
+
+// portion is the changes of one toolpack, named where that has to be said.
+type portion struct {
+	pack    string
+	changes []plan.Change
+}
+
+// granted are the changes that agents gain by.
+func (v *view) granted() (all []portion) {
+	for _, p := range v.packs {
+		x := portion{changes: p.granted(v.opt.State)}
+		if v.several() {
+			x.pack = p.Toolpack
+		}
+		all = append(all, x)
+	}
+	return all
 }
 
 // items lists what g is about in those changes, each thing once.
-func (g gain) items(changes []plan.Change) []item {
+func (g gain) items(all []portion) []item {
 	var items []item
 	seen := map[item]bool{}
-	for _, c := range changes {
-		if c.Kind == plan.StateKind {
-			continue
-		}
-		for _, r := range c.Reasons {
-			if !slices.Contains(g.codes, r.Code) {
+	for _, p := range all {
+		for _, c := range p.changes {
+			if c.Kind == plan.StateKind {
 				continue
 			}
-			if x := g.item(c, r); !seen[x] {
-				seen[x] = true
-				items = append(items, x)
+			for _, r := range c.Reasons {
+				if !slices.Contains(g.codes, r.Code) {
+					continue
+				}
+				if x := g.item(p.pack, c, r); !seen[x] {
+					seen[x] = true
+					items = append(items, x)
+				}
 			}
 		}
 	}
@@ -92,10 +121,10 @@ type gained struct {
 
 // gainedBy lists what agents gain by those changes, what is most dangerous
 // first. Caution is false where they only get more to read.
-func gainedBy(changes []plan.Change) (lines []gained, caution bool) {
+func gainedBy(all []portion) (lines []gained, caution bool) {
 	for _, g := range append(slices.Clone(gains), newReads) {
 		caution = caution || len(lines) > 0
-		if items := g.items(changes); len(items) > 0 {
+		if items := g.items(all); len(items) > 0 {
 			lines = append(lines, gained{Count: fmt.Sprintf("%d %s", len(items), verb(len(items), g.one, g.many)), items: items})
 		}
 	}
@@ -105,22 +134,10 @@ func gainedBy(changes []plan.Change) (lines []gained, caution bool) {
 // mostItems is how many things one line of the box names.
 const mostItems = 4
 
-// granted are the changes that agents gain by: once a plan is applied, what was
-// left out is none.
-func granted(p *plan.Plan, opt Options) []plan.Change {
-	if opt.State != Applied {
-		return p.Changes
-	}
-	return slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool {
-		a := opt.approval(c)
-		return a != nil && !a.Approved
-	})
-}
-
 // gainBox says above the fold what agents gain; empty when they gain nothing.
 // It names things while there is room for anything but counts.
-func gainBox(title string, changes []plan.Change, l level) string {
-	lines, caution := gainedBy(changes)
+func gainBox(title string, all []portion, l level) string {
+	lines, caution := gainedBy(all)
 	if len(lines) == 0 {
 		return ""
 	}
@@ -153,39 +170,4 @@ func listOf(items []string, n, most int) string {
 		return strings.Join(items, ", ")
 	}
 	return strings.Join(items[:most], ", ") + fmt.Sprintf(" and %d more", n-most)
-}
-
-// secretCode is the code of notes about secrets in a capture. They block.
-const secretCode = "secrets.in_capture"
-
-// secrets counts what the detectors found in the inputs.
-func secrets(notes []plan.Note) int {
-	n := 0
-	for _, note := range notes {
-		if note.Code == secretCode {
-			n++
-		}
-	}
-	return n
-}
-
-// withheld is said instead of a plan whose captures hold a secret: any captured
-// text could be it.
-const withheld = "What would change is not shown while a secret is in the captures: it could be in it."
-
-// secretList is all that is said about a plan whose captures hold a secret.
-func secretList(notes []plan.Note, l level) string {
-	var b strings.Builder
-	b.WriteString("\n> [!CAUTION]\n> Revoke what was leaked: whoever reads this repository has it. Then do what each line says.\n\n")
-	shown := 0
-	for _, n := range notes {
-		if n.Code == secretCode && (l < tableOnly || shown < mostItems) {
-			shown++
-			b.WriteString("- " + noteText(n) + "\n")
-		}
-	}
-	if more := secrets(notes) - shown; more > 0 {
-		fmt.Fprintf(&b, "- and %d more\n", more)
-	}
-	return b.String() + "\n" + withheld + "\n"
 }

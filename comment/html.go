@@ -28,12 +28,12 @@ var (
 
 var reportTemplate = template.Must(template.New("report").Parse(reportPage))
 
-// HTML renders p as one page that needs nothing else: styles and script are in
+// HTML renders one toolpack as a page that needs nothing else: styles and script are in
 // it, its content security policy allows no other and no request, and without
 // the script everything is there to read. Captured text is only ever text.
-func HTML(p *plan.Plan, opt Options) ([]byte, error) {
+func HTML(t Toolpack, opt Options) ([]byte, error) {
 	var buf bytes.Buffer
-	if err := reportTemplate.Execute(&buf, reportOf(p, opt.indexed())); err != nil {
+	if err := reportTemplate.Execute(&buf, reportOf(newView([]Toolpack{t}, opt))); err != nil {
 		return nil, fmt.Errorf("rendering report: %w", err)
 	}
 	return buf.Bytes(), nil
@@ -86,33 +86,33 @@ type reportChange struct {
 
 type reportRow struct{ Path, Before, After string }
 
-func reportOf(p *plan.Plan, opt Options) report {
-	t := tallyOf(p, opt)
+func reportOf(v *view) report {
+	p, opt := v.packs[0], v.opt
 	r := report{
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", hashOf(reportStyle), hashOf(reportScript)),
 		Style:  template.CSS(reportStyle), Script: template.JS(reportScript),
-		Verdict: plain(verdict(p, opt, t)), Pack: plan.Printable(p.Toolpack), Summary: p.Summary.String(), Cost: p.Cost.String(), Digest: plan.Printable(p.PlanDigest),
+		Verdict: plain(v.verdict()), Pack: plan.Printable(p.Toolpack), Summary: p.Summary.String(), Cost: p.Cost.String(), Digest: plan.Printable(p.PlanDigest),
 	}
-	if secrets(p.Notes) > 0 {
+	if p.n.secrets > 0 {
 		r.Withheld = withheld
 	}
 	if opt.Head != "" && opt.Base != "" {
 		r.Where = plan.Printable(fmt.Sprintf("%s, against the lockfile at %s", shorten(opt.Head, 12), shorten(opt.Base, 12)))
 	}
 	for _, n := range slices.Concat(p.Notes, p.Reviews) {
-		if r.Withheld == "" || n.Code == secretCode {
+		if r.Withheld == "" || n.Code == plan.SecretNote {
 			r.Notes = append(r.Notes, plan.Note{Code: plan.Printable(n.Code), Text: plan.Printable(n.Text), Hint: plan.Printable(n.Hint)})
 		}
 	}
 	if r.Withheld == "" {
-		r.show(p, opt)
+		r.show(v)
 	}
 	return r
 }
 
 // show adds what changes.
-func (r *report) show(p *plan.Plan, opt Options) {
-	gains, caution := gainedBy(granted(p, opt))
+func (r *report) show(v *view) {
+	gains, caution := gainedBy(v.granted())
 	r.Caution = caution
 	for _, g := range gains {
 		line := reportGain{Count: g.Count}
@@ -126,8 +126,9 @@ func (r *report) show(p *plan.Plan, opt Options) {
 		r.Gains = append(r.Gains, line)
 	}
 	used := map[surface.Risk]bool{}
+	p := v.packs[0]
 	for _, c := range p.Changes {
-		x := changeOf(c, opt)
+		x := p.report(c)
 		if c.Kind == plan.StateKind {
 			r.Outside = append(r.Outside, x)
 			continue
@@ -155,7 +156,8 @@ func hashOf(text string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func changeOf(c plan.Change, opt Options) reportChange {
+// report is what the page shows of one change.
+func (p *pack) report(c plan.Change) reportChange {
 	x := reportChange{
 		Symbol: c.Action().Symbol(), Kind: plan.Printable(string(c.Kind)), Name: plan.Printable(c.Name), Request: plan.Printable(c.Request),
 		Action: plan.Printable(strings.Join(c.Actions, ", then ")), Class: c.Class(), Update: c.Before != nil && c.After != nil,
@@ -171,7 +173,7 @@ func changeOf(c plan.Change, opt Options) reportChange {
 	if c.Risk.Before != "" && c.Risk.After != "" && c.Risk.Before != c.Risk.After {
 		x.RiskText = plan.Printable(string(c.Risk.Before)) + " → " + plan.Printable(string(c.Risk.After))
 	}
-	x.Approval, x.Approved = approvalText(c, opt)
+	x.Approval, x.Approved = p.approvalText(c)
 	for _, r := range c.Reasons {
 		x.Reasons = append(x.Reasons, plan.Reason{Code: plan.Printable(r.Code), Class: r.Class, Text: plan.Printable(r.Text)})
 		x.Search += " " + plan.Printable(r.Code) + " " + plan.Printable(r.Text)
@@ -196,8 +198,8 @@ func changeOf(c plan.Change, opt Options) reportChange {
 }
 
 // approvalText is how far c is approved.
-func approvalText(c plan.Change, opt Options) (text string, approved bool) {
-	a := opt.approval(c)
+func (p *pack) approvalText(c plan.Change) (text string, approved bool) {
+	a := p.approval(c)
 	switch {
 	case c.Kind == plan.StateKind:
 		return "", false
@@ -208,11 +210,7 @@ func approvalText(c plan.Change, opt Options) (text string, approved bool) {
 	case a.Approved && len(a.By) == 0:
 		return "no approval needed", true
 	case a.Approved:
-		var by []string
-		for _, x := range a.By {
-			by = append(by, x.Person.Login)
-		}
-		return plan.Printable("approved by " + strings.Join(by, ", ")), true
+		return plan.Printable("approved by " + strings.Join(logins(a.By), ", ")), true
 	}
 	return plan.Printable("not approved: " + a.Missing), false
 }

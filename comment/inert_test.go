@@ -156,16 +156,16 @@ func TestHostileTextIsInert(t *testing.T) {
 		if i >= 12 { // every state in every room was seen; the rest is about the options
 			p = few
 		}
-		opt := Options{Key: h, Head: h, Base: h, Commit: h, Failure: h, RunURL: "https://ci.example/1", PlanURL: "https://ci.example/2", Approvals: hostileApprovals(p)}
+		opt := Options{Key: h, Head: h, Base: h, Commit: h, Failure: h, RunURL: "https://ci.example/1", PlanURL: "https://ci.example/2"}
 		opt.State = []State{Planned, Outdated, Applied, Failed}[i%4]
 		opt.MaxBytes = []int{60_000, 20_000, 3_000}[i%3]
-		text := Plan(p, opt)
+		text := Plan(one(p, hostileApprovals(p)), opt)
 		require.True(t, strings.HasPrefix(text, Marker("plan", h)), text[:100])
 		require.LessOrEqual(t, len(text), opt.MaxBytes)
 		requireSafe(t, text)
 		requireInert(t, text, foreign)
 	}
-	text := Summary(p, Options{Approvals: hostileApprovals(p)})
+	text := Summary(one(p, hostileApprovals(p)), Options{})
 	require.True(t, strings.HasPrefix(text, "## 🛑"))
 	requireSafe(t, text)
 	requireInert(t, text, foreign)
@@ -191,7 +191,7 @@ func plainText(doc *nethtml.Node) string {
 
 func TestHostileTextIsInertInReport(t *testing.T) {
 	p := hostilePlan(t)
-	page, err := HTML(p, Options{Head: hostile[0], Base: hostile[1], Approvals: hostileApprovals(p)})
+	page, err := HTML(Toolpack{p, hostileApprovals(p)}, Options{Head: hostile[0], Base: hostile[1]})
 	require.NoError(t, err)
 	requireInertPage(t, page, len(p.Changes))
 	doc, err := nethtml.Parse(bytes.NewReader(page))
@@ -223,9 +223,9 @@ func TestHostileTextIsInertInAnnotationsAndLog(t *testing.T) {
 		p := *whole
 		p.Changes = p.Changes[i%len(p.Changes):]
 		if i%4 == 0 {
-			p.Notes = []plan.Note{{Code: secretCode, Text: h, Hint: h}}
+			p.Notes = []plan.Note{{Code: plan.SecretNote, Text: h, Hint: h}}
 		}
-		all := Annotations(&p, func(string) []byte { return []byte("{" + h + "\n" + h) })
+		all := Annotations(one(&p, nil), func(int, string) []byte { return []byte("{" + h + "\n" + h) })
 		require.LessOrEqual(t, len(all), 10)
 		for _, a := range all {
 			require.Contains(t, []string{LevelError, LevelWarning, LevelNotice}, a.Level)
@@ -243,7 +243,7 @@ func TestAnnotations(t *testing.T) {
 	capture := "{\n\"observations\": [\n" +
 		`{"method":"GET","scheme":"https","host":"api.billing.example","port":443,"path":"/v1/orders"},` + "\n" +
 		`{"method":"POST","scheme":"https","host":"api.billing.example","port":443,"path":"/v1/refunds"}` + "\n]}\n"
-	all := Annotations(p, func(name string) []byte {
+	all := Annotations(one(p, nil), func(_ int, name string) []byte {
 		if strings.HasSuffix(name, ".json") {
 			return []byte(capture)
 		}
@@ -253,13 +253,13 @@ func TestAnnotations(t *testing.T) {
 	require.NoError(t, err)
 	golden(t, "annotations.json", string(doc)+"\n")
 	require.Equal(t, 4, all[0].Line)
-	require.Empty(t, Annotations(makePlan(t, state(shop()), shop()), nil))
-	for _, a := range Annotations(p, nil) {
+	require.Empty(t, Annotations(one(makePlan(t, state(shop()), shop()), nil), nil))
+	for _, a := range Annotations(one(p, nil), nil) {
 		require.Zero(t, a.Line)
 	}
 
 	many := manyChanges(t, 100)
-	all = Annotations(many, nil)
+	all = Annotations(one(many, nil), nil)
 	require.Len(t, all, 10)
 	require.Equal(t, "91 more remarks: see the job summary", all[9].Message)
 }
@@ -267,15 +267,15 @@ func TestAnnotations(t *testing.T) {
 func TestReport(t *testing.T) {
 	p := threeChanges(t)
 	rules := apply.Rules{AllowSelf: false}
-	page, err := HTML(p, Options{Head: "9f2c1e4b7a10aa", Base: "5d7710aa21c3", Approvals: evaluate(p, rules, "alice")})
+	page, err := HTML(Toolpack{p, evaluate(p, rules, "alice")}, Options{Head: "9f2c1e4b7a10aa", Base: "5d7710aa21c3"})
 	require.NoError(t, err)
 	requireInertPage(t, page, 4)
 	golden(t, "three-changes.html", string(page))
-	again, err := HTML(p, Options{Head: "9f2c1e4b7a10aa", Base: "5d7710aa21c3", Approvals: evaluate(p, rules, "alice")})
+	again, err := HTML(Toolpack{p, evaluate(p, rules, "alice")}, Options{Head: "9f2c1e4b7a10aa", Base: "5d7710aa21c3"})
 	require.NoError(t, err)
 	require.Equal(t, page, again)
 
-	page, err = HTML(makePlan(t, state(shop()), shop()), Options{})
+	page, err = HTML(Toolpack{Plan: makePlan(t, state(shop()), shop())}, Options{})
 	require.NoError(t, err)
 	requireInertPage(t, page, 0)
 	require.Contains(t, string(page), "No changes")
@@ -287,18 +287,18 @@ func TestSecretsWithholdThePlan(t *testing.T) {
 	p := threeChanges(t)
 	p.Inputs = []plan.Input{{Path: ".caskmcp/captures/billing-1.json"}}
 	for _, h := range hostile {
-		p.Notes = append(p.Notes, plan.Note{Code: secretCode, Text: "billing-1.json " + h, Hint: h})
+		p.Notes = append(p.Notes, plan.Note{Code: plan.SecretNote, Text: "billing-1.json " + h, Hint: h})
 	}
-	text := Plan(p, Options{})
+	text := Plan(one(p, nil), Options{})
 	require.True(t, strings.HasPrefix(text, fmt.Sprintf("## 🛑 caskmcp plan: %d secrets in the captures\n", len(hostile))))
-	require.LessOrEqual(t, len(Plan(p, Options{MaxBytes: 20_000})), 20_000)
+	require.LessOrEqual(t, len(Plan(one(p, nil), Options{MaxBytes: 20_000})), 20_000)
 	requireSafe(t, text)
 	requireInert(t, text, foreign)
-	page, err := HTML(p, Options{})
+	page, err := HTML(Toolpack{Plan: p}, Options{})
 	require.NoError(t, err)
 	requireInertPage(t, page, 0)
-	outputs := []string{text, Summary(p, Options{}), string(page)}
-	for _, a := range Annotations(p, nil) {
+	outputs := []string{text, Summary(one(p, nil), Options{}), string(page)}
+	for _, a := range Annotations(one(p, nil), nil) {
 		require.True(t, a.Level == LevelError || strings.Contains(a.Message, "more remarks"))
 		outputs = append(outputs, a.Title+a.Message)
 	}
@@ -323,7 +323,7 @@ func TestFailureStaysInItsRoom(t *testing.T) {
 
 func TestSummaryHasMoreRoom(t *testing.T) {
 	p := manyChanges(t, 1000)
-	text := Summary(p, Options{Key: "k"})
+	text := Summary(one(p, nil), Options{Key: "k"})
 	require.True(t, strings.HasPrefix(text, "## "), "a summary has no marker")
 	require.Greater(t, len(text), MaxBytes)
 	require.LessOrEqual(t, len(text), MaxSummary)

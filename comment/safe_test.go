@@ -20,7 +20,7 @@ var (
 	tags       = regexp.MustCompile(`</?([a-zA-Z!][^\s>]*)[^>]*>`)
 	backticked = regexp.MustCompile("`[^`\n]*`")
 	codeTag    = regexp.MustCompile(`<code>[^<\n]*</code>`)
-	link       = regexp.MustCompile(`\[(Full plan|Log|plan\.json|Full report)\]\(<https?://[^<>\s]*>\)`)
+	ourLink    = regexp.MustCompile(`\[(Full plan|Log|plan\.json|Full report)\]\(<https?://[^<>\s]*>\)`)
 )
 
 // requireSafe checks a comment as GitHub would read it: fences and tags are
@@ -69,7 +69,7 @@ func requireSafe(t *testing.T, text string) {
 		require.NotRegexp(t, `[^&]#|[@|*_\[\]!$:<>\x60~\\"'+={}%^?]`, inner)
 		require.NotContains(t, strings.ToLower(inner), "www.")
 	}
-	rest := codeTag.ReplaceAllString(backticked.ReplaceAllString(link.ReplaceAllString(body, ""), ""), "")
+	rest := codeTag.ReplaceAllString(backticked.ReplaceAllString(ourLink.ReplaceAllString(body, ""), ""), "")
 	require.NotContains(t, rest, "@")
 	require.NotContains(t, rest, "http")
 	require.NotContains(t, rest, "www")
@@ -124,18 +124,18 @@ func FuzzPlan(f *testing.F) {
 		approvals := apply.Evaluate(p, apply.Pull{Number: 1}, []apply.Review{{User: apply.Person{Login: a, Permission: b}, State: apply.ReviewChangesRequested}}, nil, apply.Rules{Approvers: map[surface.Risk][]string{surface.Safe: {a, b}}})
 		states := []State{Planned, Outdated, Applied, Failed}
 		limit := max(3000, int(budget))
-		opt := Options{Key: b, Head: a, Base: b, Commit: a, Failure: b, Approvals: approvals, State: states[int(budget)%len(states)], MaxBytes: limit}
-		text := Plan(p, opt)
+		opt := Options{Key: b, Head: a, Base: b, Commit: a, Failure: b, State: states[int(budget)%len(states)], MaxBytes: limit}
+		text := Plan(one(p, approvals), opt)
 		require.LessOrEqual(t, len(text), limit)
 		require.True(t, strings.HasPrefix(text, Marker("plan", b)) || b == "" && strings.HasPrefix(text, "## "))
 		fuzzSafe(t, text)
 		requireInert(t, text, markup)
-		require.LessOrEqual(t, len(Plan(p, Options{})), MaxBytes)
+		require.LessOrEqual(t, len(Plan(one(p, nil), Options{})), MaxBytes)
 
-		page, err := HTML(p, opt)
+		page, err := HTML(Toolpack{p, approvals}, opt)
 		require.NoError(t, err)
 		requireInertPage(t, page, len(p.Changes))
-		for _, x := range Annotations(p, func(string) []byte { return []byte(a) }) {
+		for _, x := range Annotations(one(p, nil), func(int, string) []byte { return []byte(a) }) {
 			requireLine(t, x.Title)
 			requireLine(t, x.Message)
 		}
@@ -156,16 +156,16 @@ func fuzzSafe(t *testing.T, text string) {
 func BenchmarkPlan(b *testing.B) {
 	p := manyChanges(b, 1000)
 	require.Len(b, p.Changes, 1000)
-	opt := Options{Key: "k", Approvals: apply.Evaluate(p, apply.Pull{}, nil, nil, apply.Rules{})}
+	packs := one(p, apply.Evaluate(p, apply.Pull{}, nil, nil, apply.Rules{}))
 	for b.Loop() {
-		require.LessOrEqual(b, len(Plan(p, opt)), MaxBytes)
+		require.LessOrEqual(b, len(Plan(packs, Options{Key: "k"})), MaxBytes)
 	}
 }
 
 func BenchmarkHTML(b *testing.B) {
 	p := manyChanges(b, 1000)
 	for b.Loop() {
-		_, err := HTML(p, Options{})
+		_, err := HTML(Toolpack{Plan: p}, Options{})
 		require.NoError(b, err)
 	}
 }

@@ -10,38 +10,99 @@ import (
 	"github.com/tomallicino/caskmcp/plan"
 )
 
-func outsideTable(outside []plan.Change) string {
-	if len(outside) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	b.WriteString("\n### Changed outside caskmcp\nWhat does not verify is not served.\n\n| What | Code | Finding |\n|:--|:--|:--|\n")
-	for i, c := range outside {
-		if i == maxRows {
-			fmt.Fprintf(&b, "| … | | %d more |\n", len(outside)-maxRows)
-			break
+// sheet writes the tables of a comment into what room there is.
+type sheet struct {
+	b    *strings.Builder
+	room int // bytes that b may have at the end
+	// short leaves out rows for which there is no room; otherwise writing stops
+	// where b is over, for it will not be used.
+	short bool
+	rows  int // written so far
+}
+
+// maxRows is how many rows a shortened comment has.
+const maxRows = 200
+
+// reserved is what a shortened comment keeps for what follows its tables, in
+// bytes.
+const reserved = 1500
+
+// section writes a head and n rows, and returns how many are left out; if all
+// are, so is the head.
+func (s *sheet) section(head string, n int, row func(i int) string) (left int) {
+	for i := range n {
+		if !s.short && s.b.Len() > s.room {
+			return 0
 		}
+		text := row(i)
+		if i == 0 {
+			text = head + text
+		}
+		if s.short && (s.rows == maxRows && s.room <= MaxBytes || s.b.Len()+len(text) > s.room-reserved) {
+			return n - i
+		}
+		s.b.WriteString(text)
+		s.rows++
+	}
+	return 0
+}
+
+// leftOut says how many rows are not there.
+func (s *sheet) leftOut(left int, remark string) {
+	if left > 0 && s.rows > 0 {
+		fmt.Fprintf(s.b, "\n**%s left out here.**%s\n", plural(left, "more row")+verb(left, " is", " are"), remark)
+	}
+}
+
+// tables has what is never folded: a row for each toolpack, and then a row for
+// each change that needs approval.
+func (v *view) tables(s *sheet) {
+	v.packTable(s)
+	left := 0
+	for _, p := range v.packs {
+		left += v.outsideTable(s, p)
+	}
+	for _, p := range v.packs {
+		left += v.approvalTable(s, p)
+	}
+	s.leftOut(left, verb(left, " It needs", " They need")+" approval all the same.")
+}
+
+func (v *view) outsideTable(s *sheet, p *pack) (left int) {
+	head := "\n### Changed outside caskmcp" + v.in(p) + "\nWhat does not verify is not served.\n\n| What | Code | Finding |\n|:--|:--|:--|\n"
+	return s.section(head, len(p.outside), func(i int) string {
+		c, row := p.outside[i], ""
 		for _, r := range c.Reasons {
-			fmt.Fprintf(&b, "| %s %s | %s | %s |\n", escapeWord(c.Identity), inline(c.Name), inline(r.Code), inline(r.Text))
+			row += fmt.Sprintf("| %s %s | %s | %s |\n", escapeWord(c.Identity), inline(c.Name), inline(r.Code), inline(r.Text))
 		}
+		return row
+	})
+}
+
+func (v *view) approvalTable(s *sheet, p *pack) (left int) {
+	title := "Needs approval"
+	if v.opt.State == Applied {
+		title = "Changes"
 	}
-	return b.String()
+	head := "\n### " + title + v.in(p) + "\n" + p.rows.facts(s.short) + "| Approvals | Change | Why |\n|:--|:--|:--|\n"
+	return s.section(head, len(p.need), func(i int) string {
+		c := p.need[i]
+		return fmt.Sprintf("| %s | %s | %s |\n", p.state(c, v.opt.State), p.rows.object(c), p.rows.why(c, s.short))
+	})
 }
 
 // rows is what the rows of one table have in common, so that it is said once.
 type rows struct {
-	opt Options
 	// origin is the one that most requests go to: rows name only others.
 	origin string
 	others bool // there are others
 	// fresh says that all requests go to one origin, and that it is new.
 	fresh    bool
 	repeated map[plan.Reason]int
-	short    bool
 }
 
-func rowsOf(opt Options, changes []plan.Change, l level) rows {
-	r := rows{opt: opt, repeated: repeated(changes), short: l >= tableOnly}
+func rowsOf(changes []plan.Change) rows {
+	r := rows{repeated: repeated(changes)}
 	count := map[string]int{}
 	tools, fresh := 0, 0
 	for _, c := range changes {
@@ -68,10 +129,14 @@ func rowsOf(opt Options, changes []plan.Change, l level) rows {
 	return r
 }
 
-// facts says above the table what its rows leave out.
-func (r rows) facts() string {
+// facts says above the table what its rows leave out. The rows of a shortened
+// table say no more than the names of reasons.
+func (r rows) facts(short bool) string {
 	var said []string
 	for reason, n := range r.repeated {
+		if short {
+			break
+		}
 		if labels[reason.Code] == "" {
 			said = append(said, fmt.Sprintf("- %d × %s: %s\n", n, label(reason), sentence(reason.Text)))
 		}
@@ -95,60 +160,11 @@ func (r rows) facts() string {
 // mostFacts is how many repeated reasons are listed above a table.
 const mostFacts = 10
 
-func approvalTable(opt Options, need []plan.Change, l level, room int) string {
-	if len(need) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	r := rowsOf(opt, need, l)
-	title, approvers := "Needs approval", "Approvals"
-	if opt.State == Applied {
-		title = "Changes"
-	}
-	b.WriteString("\n### " + title + "\n" + r.facts())
-	if opt.Approvals == nil {
-		b.WriteString("| | Change | Why | " + approvers + " |\n|:-:|:--|:--|:--|\n")
-	} else {
-		b.WriteString("| | Change | Why | Approvers | State |\n|:-:|:--|:--|:--|:--|\n")
-	}
-	left := r.write(&b, need, room, func(c plan.Change) string {
-		return fmt.Sprintf("| %s | %s | %s | %s |\n", symbol(c.Action()), r.object(c), r.why(c), r.approval(c))
-	})
-	switch {
-	case left == len(need):
-		return ""
-	case left > 0:
-		fmt.Fprintf(&b, "\n**%s left out here.** %s approval all the same.\n", plural(left, "more row")+verb(left, " is", " are"), verb(left, "It needs", "They need"))
-	}
-	return b.String()
-}
-
-// write writes a row for each change. A shortened table stays within the room,
-// in a comment also within maxRows, and the number of those left out is
-// returned; another stops when it is over.
-func (r rows) write(b *strings.Builder, changes []plan.Change, room int, row func(plan.Change) string) (left int) {
-	for i, c := range changes {
-		if !r.short && b.Len() > room {
-			return 0
-		}
-		text := row(c)
-		if r.short && (i == maxRows && room <= MaxBytes || b.Len()+len(text) > room-reserved) {
-			return len(changes) - i
-		}
-		b.WriteString(text)
-	}
-	return 0
-}
-
-// reserved is what a shortened comment keeps for what follows the table, in
-// bytes.
-const reserved = 1500
-
 // object names what changes and, under it, the request it is.
 func (r rows) object(c plan.Change) string {
-	name := inline(c.Name)
+	name := symbol(c.Action()) + inline(c.Name)
 	if c.Kind != plan.ToolKind {
-		name = escapeWord(string(c.Kind))
+		name = symbol(c.Action()) + escapeWord(string(c.Kind))
 		if c.Name != string(c.Kind) {
 			name += " " + inline(c.Name)
 		}
@@ -179,19 +195,20 @@ func splitRequest(request string) (method, origin, path string) {
 	return method, scheme + "://" + authority, path
 }
 
-// symbol writes what a change does as code, nothing where it does nothing.
+// symbol writes what a change does before its name, nothing where it does
+// nothing.
 func symbol(a plan.Action) string {
 	if a == plan.NoOp {
 		return ""
 	}
-	return "`" + a.Symbol() + "`"
+	return "`" + a.Symbol() + "` "
 }
 
 // why names the most severe reasons, one of each code; one in all in a
 // shortened table.
-func (r rows) why(c plan.Change) string {
+func (r rows) why(c plan.Change, short bool) string {
 	most := 3
-	if r.short {
+	if short {
 		most = 1
 	}
 	var parts []string
@@ -203,7 +220,7 @@ func (r rows) why(c plan.Change) string {
 			left++
 		default:
 			codes[reason.Code] = true
-			parts = append(parts, phrase(reason, r.short || r.repeated[reason] > 0))
+			parts = append(parts, phrase(reason, short || r.repeated[reason] > 0))
 		}
 	}
 	if left > 0 {
@@ -212,79 +229,79 @@ func (r rows) why(c plan.Change) string {
 	return strings.Join(parts, "<br>")
 }
 
-// approval is who is asked, and how far they are.
-func (r rows) approval(c plan.Change) string {
-	a := r.opt.approval(c)
+// state is how far c is approved and, under it, who is asked.
+func (p *pack) state(c plan.Change, state State) string {
+	a := p.approval(c)
 	switch {
-	case r.opt.Approvals == nil:
-		return fmt.Sprint(c.RequiredApprovals)
+	case !p.n.tracked:
+		return fmt.Sprintf("🛑 %d needed", c.RequiredApprovals)
 	case a == nil:
-		return fmt.Sprintf("%d | 🛑 unknown", c.RequiredApprovals)
+		return "🛑 unknown"
+	case a.Approved:
+		return "✅ " + given(a)
+	case len(a.BlockedBy) > 0:
+		blockers := logins(a.BlockedBy)
+		return "⛔ " + names(blockers) + "<br>" + verb(len(blockers), "requests", "request") + " changes"
 	}
-	return approvers(a) + " | " + approvalState(a, r.opt.State)
+	text := fmt.Sprintf("🛑 %d of %d", len(a.By), a.Required)
+	switch {
+	case state == Applied:
+		text = "🛑 left out"
+	case a.OnMerge:
+		text = "🟡 by merging"
+	}
+	if len(a.By) > 0 {
+		text += "<br>✅ " + given(a)
+	}
+	return text + "<br>" + asked(a)
 }
 
-// approvers is "2 × security" or, where nobody is named, "1 × any writer".
-func approvers(a *apply.ChangeApproval) string {
-	if a.Required == 0 {
-		return "none"
+// asked names the approvers of a change.
+func asked(a *apply.ChangeApproval) string {
+	if len(a.Approvers) == 0 {
+		return "any writer"
 	}
-	who := "any writer"
-	if len(a.Approvers) > 0 {
-		var quoted []string
-		for _, x := range a.Approvers {
-			quoted = append(quoted, inline(strings.TrimPrefix(x, "@")))
-		}
-		who = list(quoted, 3)
-		if len(quoted) > 1 {
-			return fmt.Sprintf("%d of %s", a.Required, who)
-		}
+	var who []string
+	for _, x := range a.Approvers {
+		who = append(who, inline(strings.TrimPrefix(x, "@")))
 	}
-	return fmt.Sprintf("%d × %s", a.Required, who)
+	return list(who, 3)
 }
 
-func approvalState(a *apply.ChangeApproval, state State) string {
+// given names who approved a change.
+func given(a *apply.ChangeApproval) string {
 	var by []string
 	for _, x := range a.By {
-		name := x.Person.Login
+		name := inline(x.Person.Login)
 		if x.Via == lockfile.ViaSelf {
-			by = append(by, inline(name)+" by merging")
-			continue
+			name += " by merging"
 		}
-		by = append(by, inline(name))
+		by = append(by, name)
 	}
-	who := ""
-	if len(by) > 0 {
-		who = " " + strings.Join(by, ", ")
-	}
-	switch {
-	case a.Approved:
-		return "✅" + who
-	case len(a.BlockedBy) > 0:
-		var logins []string
-		for _, x := range a.BlockedBy {
-			logins = append(logins, x.Person.Login)
-		}
-		return "⛔ " + names(logins) + " " + verb(len(logins), "requests", "request") + " changes"
-	case state == Applied:
-		return "🛑 left out" + who
-	case a.OnMerge:
-		return "🟡 by merging" + who
-	}
-	return fmt.Sprintf("🛑 %d of %d", len(a.By), a.Required) + who
+	return strings.Join(by, ", ")
 }
 
-// ignoredReviews explains reviews that count for nothing, so that their
-// authors know why the check stays red.
-func ignoredReviews(opt Options) string {
-	if opt.Approvals == nil || len(opt.Approvals.Ignored) == 0 {
+// ignoredReviews explains reviews that count for nothing in any toolpack, so
+// that their authors know why the check stays red.
+func (v *view) ignoredReviews() string {
+	var items []string
+	changed := slices.DeleteFunc(slices.Clone(v.packs), func(p *pack) bool { return len(p.Changes) == 0 })
+	if len(changed) == 0 {
 		return ""
 	}
-	var items []string
-	for _, x := range opt.Approvals.Ignored {
-		items = append(items, inline(x.Login)+" "+sentence(x.Why))
+	for _, x := range changed[0].ignored {
+		if !slices.ContainsFunc(changed, func(p *pack) bool { return !p.ignores(x) }) {
+			items = append(items, inline(x.Login)+" "+sentence(x.Why))
+		}
+	}
+	if len(items) == 0 {
+		return ""
 	}
 	return "\nReviews that do not count: " + list(items, 5) + ".\n"
+}
+
+func (p *pack) ignores(x apply.Ignored) bool {
+	return slices.ContainsFunc(p.ignored, func(y apply.Ignored) bool { return y.Review == x.Review && y.Login == x.Login })
 }
 
 // names writes logins as code: nobody is mentioned.

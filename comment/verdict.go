@@ -7,52 +7,53 @@ import (
 	"github.com/tomallicino/caskmcp/plan"
 )
 
-func verdict(p *plan.Plan, opt Options, t tally) string {
-	changes := len(t.need) + len(t.free)
+func (v *view) verdict() string {
+	const of = " caskmcp plan: "
+	n := v.n
 	switch {
-	case opt.State == Outdated:
-		return "## ⏳ caskmcp plan: " + outdated(opt)
-	case opt.State == Applied:
-		return appliedVerdict(opt, t, changes)
-	case secrets(p.Notes) > 0:
-		return fmt.Sprintf("## 🛑 caskmcp plan: %s in the captures", plural(secrets(p.Notes), "secret"))
-	case len(t.outside) > 0:
-		return fmt.Sprintf("## 🛑 caskmcp plan: the approved state was changed outside caskmcp, and %s", needs(len(t.need), changes))
-	case !p.HasChanges():
-		return "## ✅ caskmcp plan: no changes"
-	case len(t.blockers) > 0:
-		return "## 🛑 caskmcp plan: " + names(t.blockers) + " " + verb(len(t.blockers), "requests", "request") + " changes"
-	case t.missing == 0 && len(t.need) > 0:
-		return "## 🟢 caskmcp plan: approved, applies on merge"
-	case t.missing == 0:
-		return fmt.Sprintf("## 🟢 caskmcp plan: %s, no approval needed", plural(changes, "change"))
-	case t.onMerge:
-		return fmt.Sprintf("## 🟡 caskmcp plan: %s, approved by merging", plural(changes, "change"))
-	case opt.Approvals != nil && t.missing < len(t.need):
-		return fmt.Sprintf("## 🛑 caskmcp plan: %s, %d approved so far", needs(len(t.need), changes), len(t.need)-t.missing)
+	case v.opt.State == Outdated:
+		return "## ⏳" + of + outdated(v.opt)
+	case v.opt.State == Applied:
+		return "## " + v.appliedVerdict(of)
+	case n.secrets > 0:
+		return fmt.Sprintf("## 🛑%s%s in the captures", of, plural(n.secrets, "secret"))
+	case n.outside > 0:
+		return fmt.Sprintf("## 🛑%sthe approved state was changed outside caskmcp, and %s", of, needs(n))
+	case n.changes() == 0:
+		return "## ✅" + of + "no changes"
+	case len(n.blockers) > 0:
+		return "## 🛑" + of + names(n.blockers) + " " + verb(len(n.blockers), "requests", "request") + " changes"
+	case n.missing == 0 && n.need > 0:
+		return "## 🟢" + of + "approved, applies on merge"
+	case n.missing == 0:
+		return fmt.Sprintf("## 🟢%s%s, no approval needed", of, plural(n.changes(), "change"))
+	case n.onMerge:
+		return fmt.Sprintf("## 🟡%s%s, approved by merging", of, plural(n.changes(), "change"))
+	case n.tracked && n.missing < n.need:
+		return fmt.Sprintf("## 🛑%s%s, %d approved so far", of, needs(n), n.need-n.missing)
 	}
-	return "## 🛑 caskmcp plan: " + needs(len(t.need), changes)
+	return "## 🛑" + of + needs(n)
 }
 
-func appliedVerdict(opt Options, t tally, changes int) string {
-	in := ""
-	if opt.Commit != "" {
-		in = " in " + commit(opt.Commit)
+func (v *view) appliedVerdict(of string) string {
+	in, n := "", v.n
+	if v.opt.Commit != "" {
+		in = " in " + commit(v.opt.Commit)
 	}
 	switch {
-	case t.missing == 0:
-		return "## ✅ caskmcp plan: applied" + in
-	case t.missing == changes:
-		return "## 🛑 caskmcp plan: nothing applied, " + plural(changes, "change") + " without approval"
+	case n.missing == 0:
+		return "✅" + of + "applied" + in
+	case n.missing == n.changes():
+		return "🛑" + of + "nothing applied, " + plural(n.missing, "change") + " without approval"
 	}
-	return fmt.Sprintf("## ⚠️ caskmcp plan: %d of %s applied%s, %d without approval left out", changes-t.missing, plural(changes, "change"), in, t.missing)
+	return fmt.Sprintf("⚠️%s%d of %s applied%s, %d without approval left out", of, n.changes()-n.missing, plural(n.changes(), "change"), in, n.missing)
 }
 
 // commit names a commit as git does, by its first characters.
 func commit(sha string) string { return inline(sha[:min(len(sha), 7)]) }
 
-func needs(need, all int) string {
-	return fmt.Sprintf("%d of %s %s approval", need, plural(all, "change"), verb(need, "needs", "need"))
+func needs(n tally) string {
+	return fmt.Sprintf("%d of %s %s approval", n.need, plural(n.changes(), "change"), verb(n.need, "needs", "need"))
 }
 
 func verb(n int, one, many string) string {
@@ -62,20 +63,24 @@ func verb(n int, one, many string) string {
 	return many
 }
 
+// noToolpack is said of a repository without any.
+const noToolpack = "## ✅ caskmcp plan: no toolpack\n\nThis repository has no toolpack, so agents can call nothing.\n"
+
 // withoutPlan is the comment while there is no plan to show.
 func withoutPlan(opt Options) string {
-	var b strings.Builder
-	b.WriteString(marker("plan", opt, ""))
-	if opt.State == Failed {
-		b.WriteString("## ❌ caskmcp plan failed\n\nNothing was planned, and nothing new is served.\n")
+	text := marker("plan", opt, "")
+	switch opt.State {
+	case Failed:
+		text += "## ❌ caskmcp plan failed\n\nNothing was planned, and nothing new is served.\n"
 		if opt.Failure != "" {
-			b.WriteString("\n" + fence("text", failureLines(opt)))
+			text += "\n" + fence("text", failureLines(opt))
 		}
-	} else {
-		b.WriteString("## ⏳ caskmcp plan: " + outdated(opt) + "\n\nThis comment shows the plan as soon as it is there.\n")
+	case Outdated:
+		text += "## ⏳ caskmcp plan: " + outdated(opt) + "\n\nThis comment shows the plan as soon as it is there.\n"
+	default:
+		text += noToolpack
 	}
-	b.WriteString(footer(nil, opt))
-	return b.String()
+	return text + links(link("Log", opt.RunURL))
 }
 
 // failureLines are the printable lines of the error, as many as there is room

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ const ActionsLogin = "github-actions[bot]"
 // wrote it. Everyone can write a marker.
 type Sticky struct {
 	Marker string
+	// Former are markers of other versions: what begins with one is ours too,
+	// and is replaced.
+	Former []string
 	// Author is a login; empty is ActionsLogin.
 	Author string
 }
@@ -40,7 +44,8 @@ func (s Sticky) wrote(u *gh.User) bool {
 }
 
 func (s Sticky) is(u *gh.User, body string) bool {
-	return s.Marker != "" && strings.HasPrefix(body, s.Marker) && s.wrote(u)
+	marked := func(marker string) bool { return marker != "" && strings.HasPrefix(body, marker) }
+	return (marked(s.Marker) || slices.ContainsFunc(s.Former, marked)) && s.wrote(u)
 }
 
 // Comment is the one comment to keep on a pull request.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tomallicino/caskmcp/internal/canonical"
 	"github.com/tomallicino/caskmcp/internal/format"
@@ -83,3 +84,19 @@ func sumOf(doc json.RawMessage) json.RawMessage {
 // HasChanges reports whether applying p would do anything, or the state does
 // not verify.
 func (p *Plan) HasChanges() bool { return len(p.Changes) > 0 }
+
+// DigestOf is the digest of one plan, or of several in their order; empty for
+// none.
+func DigestOf(plans ...*Plan) string {
+	switch len(plans) {
+	case 0:
+		return ""
+	case 1:
+		return plans[0].PlanDigest
+	}
+	digests := make([]string, len(plans))
+	for i, p := range plans {
+		digests[i] = p.PlanDigest
+	}
+	return canonical.Sum([]byte(strings.Join(digests, "\n")))
+}

@@ -81,6 +81,15 @@ func (c Change) Escalates() bool {
 	return slices.ContainsFunc(c.Reasons, func(r Reason) bool { return r.Class == Block && rank(r.Code) <= rankAuth })
 }
 
+// breaking are the codes of what can break who calls a tool or reads its
+// results.
+var breaking = append([]string{"input.type_changed", "input.required_added", "input.narrowed"}, codes[rankOutput]...)
+
+// Breaks reports whether c can break who calls a tool or reads its results.
+func (c Change) Breaks() bool {
+	return slices.ContainsFunc(c.Reasons, func(r Reason) bool { return slices.Contains(breaking, r.Code) })
+}
+
 // Class is the most severe class of c's reasons.
 func (c Change) Class() Class {
 	class := Info

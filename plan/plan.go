@@ -138,7 +138,14 @@ type Proposal struct {
 	Text   string  `json:"text"`
 }
 
-// Note is a remark that changes nothing.
+// Codes of notes that block: a secret in an input, and settings that would
+// silently do nothing.
+const (
+	SecretNote = "secrets.in_capture"
+	UnusedNote = "toolpack.unused_setting"
+)
+
+// Note is a remark that changes nothing. Code says what it is about.
 type Note struct {
 	Code string `json:"code"`
 	Text string `json:"text"`

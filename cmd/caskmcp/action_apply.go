@@ -140,13 +140,13 @@ func (r *actionRun) leaveFiles(s *settlement) error {
 // fails if anything is.
 func (r *actionRun) concludeApply(ctx context.Context, prefix string, s *settlement, after string) error {
 	left := r.tellApplied(s, after)
-	var digests []string
+	var plans []*plan.Plan
 	for _, p := range s.packs {
-		digests = append(digests, p.plan.PlanDigest)
+		plans = append(plans, p.plan)
 	}
 	if err := r.setOutputs(map[string]string{
 		"has-changes": fmt.Sprint(len(s.files) > 0 || left > 0), "needs-approval": fmt.Sprint(left > 0),
-		"plan-digest": digestOf(digests), "plan-path": r.plansDir(),
+		"plan-digest": plan.DigestOf(plans...), "plan-path": r.plansDir(),
 	}); err != nil {
 		return err
 	}
@@ -178,33 +178,6 @@ func (r *actionRun) concludeApply(ctx context.Context, prefix string, s *settlem
 		}
 	}
 	return hint(gateError("%s not applied", count(left, "change")), "the job summary lists what each needs; review the pull request from "+leftOverBranch)
-}
-
-// tellPulls says in the pull requests that brought something that it is
-// applied, where they have a comment of ours.
-func (r *actionRun) tellPulls(ctx context.Context, s *settlement, after string) error {
-	if after == "" || r.in.Comment == "off" {
-		return nil
-	}
-	for _, p := range s.packs {
-		told := map[int]bool{}
-		for _, d := range p.approved {
-			a := d.Approval
-			if told[a.PR] {
-				continue
-			}
-			told[a.PR] = true
-			opt := comment.Options{Key: commentKey(p.name), Head: a.Head, State: comment.Applied, Commit: after, RunURL: r.runURL(), Approvals: p.approvals()}
-			_, err := r.host.UpsertComment(ctx, github.Comment{
-				Pull: a.PR, Sticky: github.Sticky{Marker: comment.Marker("plan", opt.Key)}, Head: a.Head,
-				Body: comment.Plan(p.plan, opt), EditOnly: true,
-			})
-			if err != nil && !errors.Is(err, github.ErrMoved) {
-				return r.refused(err, "updating the comment of a pull request", "pull-requests")
-			}
-		}
-	}
-	return nil
 }
 
 // tellApplied writes the job summary and returns how many changes are left.
@@ -246,9 +219,9 @@ func (r *actionRun) tellApplied(s *settlement, after string) int {
 		if len(lines) > 0 {
 			fmt.Fprintf(&b, "\n### %s\n\n%s", p.name, fenced(strings.Join(lines, "\n")))
 		}
-		if p.rest != nil {
-			b.WriteString("\n" + comment.Summary(p.rest, comment.Options{Head: s.head, RunURL: r.runURL()}))
-		}
+	}
+	if rest := s.rest(); len(rest) > 0 {
+		b.WriteString("\n" + comment.Summary(rest, comment.Options{Head: s.head, RunURL: r.runURL()}))
 	}
 	r.summarise(b.String())
 	return left
@@ -279,6 +252,16 @@ func (r *actionRun) proposeLeftOver(ctx context.Context, prefix string, s *settl
 	return err
 }
 
+// rest are the plans of what is left over.
+func (s *settlement) rest() (packs []comment.Toolpack) {
+	for _, p := range s.packs {
+		if p.rest != nil {
+			packs = append(packs, comment.Toolpack{Plan: p.rest})
+		}
+	}
+	return packs
+}
+
 // leftOverList is the file that makes the pull request differ from its base.
 func leftOverList(s *settlement) string {
 	var b strings.Builder
@@ -295,10 +278,8 @@ func leftOverList(s *settlement) string {
 func leftOverBody(s *settlement) string {
 	var b strings.Builder
 	b.WriteString("These changes were merged without enough approvals. They are not served. Reviewing this pull request approves them; merging it applies them.\n")
-	for _, p := range s.packs {
-		if p.rest != nil {
-			b.WriteString("\n" + comment.Plan(p.rest, comment.Options{Head: s.head, MaxBytes: comment.MaxBytes / max(1, len(s.packs))}))
-		}
+	if rest := s.rest(); len(rest) > 0 {
+		b.WriteString("\n" + comment.Plan(rest, comment.Options{Head: s.head}))
 	}
 	return b.String()
 }

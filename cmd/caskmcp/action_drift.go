@@ -69,7 +69,7 @@ func (r *actionRun) openIssue(ctx context.Context, report *drift.Report) error {
 	if packs := toolpack.List(r.root); name == "" && len(packs) == 1 {
 		name = packs[0]
 	}
-	opt := comment.Options{Key: commentKey(name), RunURL: r.runURL()}
+	opt := comment.Options{Key: name, RunURL: r.runURL()}
 	w, err := r.host.OpenOrUpdateIssue(ctx, github.Issue{
 		Sticky: github.Sticky{Marker: comment.Marker("drift", opt.Key)},
 		Title:  "caskmcp: the API is not what was approved for " + name, Body: comment.DriftWith(report, opt),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -13,7 +14,6 @@ import (
 	"github.com/tomallicino/caskmcp/apply"
 	"github.com/tomallicino/caskmcp/comment"
 	"github.com/tomallicino/caskmcp/github"
-	"github.com/tomallicino/caskmcp/internal/canonical"
 	"github.com/tomallicino/caskmcp/internal/files"
 	"github.com/tomallicino/caskmcp/plan"
 	"github.com/tomallicino/caskmcp/surface"
@@ -123,12 +123,17 @@ func (c *court) planOnly(ctx context.Context, base, head string) (*judgement, er
 }
 
 // conclude reports a judgement everywhere: outputs, summary, log, annotations,
-// artifact, status, comment.
-func (r *actionRun) conclude(ctx context.Context, c *court, j *judgement) error {
+// artifact, comment, and the status, which is about all toolpacks even where a
+// workflow names one.
+func (r *actionRun) conclude(ctx context.Context, c *court, all *judgement) error {
+	j, err := all.only(r.in.Toolpack)
+	if err != nil {
+		return err
+	}
 	if err := r.publish(j); err != nil {
 		return err
 	}
-	if err := r.setStatus(ctx, c, j); err != nil {
+	if err := r.setStatus(ctx, c, all); err != nil {
 		return err
 	}
 	if err := r.comment(ctx, j); err != nil {
@@ -140,28 +145,53 @@ func (r *actionRun) conclude(ctx context.Context, c *court, j *judgement) error 
 	return r.failOn(j)
 }
 
+// names are those of the toolpacks, in order.
+func (j *judgement) names() (names []string) {
+	for _, p := range j.Packs {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// only is the part of j that is about one toolpack, j itself for "".
+func (j *judgement) only(ref string) (*judgement, error) {
+	if ref == "" {
+		return j, nil
+	}
+	i := slices.Index(j.names(), packName(ref))
+	if i < 0 {
+		return nil, hint(fmt.Errorf("there is no toolpack %q to plan", ref), "there are: "+strings.Join(j.names(), ", "))
+	}
+	part := *j
+	part.Packs = j.Packs[i : i+1]
+	return &part, nil
+}
+
+// packName is the name of a toolpack that is given as a name, a folder or a
+// file.
+func packName(ref string) string {
+	return path.Base(strings.TrimSuffix(filepath.ToSlash(ref), "/"+toolpack.FileName))
+}
+
 // publish writes what needs no API.
 func (r *actionRun) publish(j *judgement) error {
-	var digests []string
+	var plans []*plan.Plan
 	risk, needs := surface.Risk(""), len(j.Refused) > 0
-	for _, p := range j.Packs {
-		if err := r.leave(j, p); err != nil {
+	for i, p := range j.Packs {
+		if err := r.leave(j, p.Name, r.toolpacks(j)[i]); err != nil {
 			return err
 		}
-		r.summarise(comment.Summary(p.Work.Plan, r.options(j, p)))
-		r.annotate(r.annotations(j, p))
 		if err := r.logCaptured(plan.Text(p.Work.Plan, plan.TextOptions{})); err != nil {
 			return err
 		}
-		digests = append(digests, p.Work.Plan.PlanDigest)
+		plans = append(plans, p.Work.Plan)
 		if at := p.Work.Plan.Summary.Risk; at.Rank() > risk.Rank() {
 			risk = at
 		}
 		needs = needs || !p.Approvals.Approved
 	}
-	if len(j.Packs) == 0 {
-		r.summarise("## caskmcp\n\nThis repository has no toolpack yet, so agents can call nothing.\n")
-	}
+	r.summarise(comment.Summary(r.toolpacks(j), r.options(j)))
+	r.annotate(r.annotations(j))
 	if j.Settings != "" {
 		r.summarise("\n> [!WARNING]\n> " + j.Settings + "\n")
 		r.annotate([]annotation{{Level: "warning", File: j.Prefix + toolpack.RepositoryFile, Title: "caskmcp", Text: j.Settings}})
@@ -171,7 +201,7 @@ func (r *actionRun) publish(j *judgement) error {
 	}
 	return r.setOutputs(map[string]string{
 		"has-changes": strconv.FormatBool(j.changes()), "needs-approval": strconv.FormatBool(needs),
-		"highest-risk": string(risk), "plan-digest": digestOf(digests), "plan-path": r.plansDir(),
+		"highest-risk": string(risk), "plan-digest": plan.DigestOf(plans...), "plan-path": r.plansDir(),
 	})
 }
 
@@ -184,34 +214,23 @@ func (s *step) setOutputs(values map[string]string) error {
 	return nil
 }
 
-// digestOf is the digest of one plan, or of several in their order.
-func digestOf(digests []string) string {
-	switch len(digests) {
-	case 0:
-		return ""
-	case 1:
-		return digests[0]
-	}
-	return canonical.Sum([]byte(strings.Join(digests, "\n")))
-}
-
 // leave writes plan.json, plan.md and report.html of one toolpack for
 // upload-artifact.
-func (r *actionRun) leave(j *judgement, p packJudgement) error {
-	dir := filepath.Join(r.plansDir(), p.Name)
-	doc, err := p.Work.Plan.Encode()
+func (r *actionRun) leave(j *judgement, name string, t comment.Toolpack) error {
+	dir := filepath.Join(r.plansDir(), name)
+	doc, err := t.Plan.Encode()
 	if err != nil {
 		return fmt.Errorf("saving plan: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("saving plan: %w", err)
 	}
-	page, err := comment.HTML(p.Work.Plan, r.options(j, p))
+	page, err := comment.HTML(t, r.options(j))
 	if err != nil {
 		return fmt.Errorf("saving plan: %w", err)
 	}
 	for name, data := range map[string][]byte{
-		"plan.json": doc, "plan.md": []byte(comment.Summary(p.Work.Plan, r.options(j, p))), "report.html": page,
+		"plan.json": doc, "plan.md": []byte(comment.Summary([]comment.Toolpack{t}, r.options(j))), "report.html": page,
 	} {
 		if err := files.Write(filepath.Join(dir, name), data, 0o644); err != nil {
 			return fmt.Errorf("saving plan: %w", err)
@@ -290,14 +309,14 @@ func (r *actionRun) planWorkTree(ctx context.Context) error {
 // maxAnnotated bounds the files that annotations find lines in, in bytes.
 const maxAnnotated = 32 << 20
 
-// annotations are the remarks of a plan at the lines of its inputs.
-func (r *actionRun) annotations(j *judgement, p packJudgement) []annotation {
+// annotations are the remarks of the plans at the lines of their inputs.
+func (r *actionRun) annotations(j *judgement) []annotation {
 	var out []annotation
-	for _, a := range comment.Annotations(p.Work.Plan, func(name string) []byte {
+	for _, a := range comment.Annotations(r.toolpacks(j), func(pack int, name string) []byte {
 		if !filepath.IsLocal(name) {
 			return nil
 		}
-		doc, err := readBounded(filepath.Join(p.Work.Pack.Root, filepath.FromSlash(name)), maxAnnotated)
+		doc, err := readBounded(filepath.Join(j.Packs[pack].Work.Pack.Root, filepath.FromSlash(name)), maxAnnotated)
 		if err != nil {
 			return nil
 		}

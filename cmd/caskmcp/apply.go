@@ -77,7 +77,7 @@ func (e *env) runApply(ctx context.Context, f applyFlags, args []string) error {
 		}
 	}
 	for _, n := range w.Plan.Notes {
-		if n.Code == secretNote {
+		if n.Code == plan.SecretNote {
 			return hint(gateError("nothing was applied: %s", n.Text), n.Hint)
 		}
 	}

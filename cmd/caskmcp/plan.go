@@ -110,7 +110,7 @@ func (e *env) savePage(p *plan.Plan, out string) error {
 	if out == "" {
 		return nil
 	}
-	page, err := comment.HTML(p, comment.Options{})
+	page, err := comment.HTML(comment.Toolpack{Plan: p}, comment.Options{})
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (e *env) printPlan(p *plan.Plan, f planFlags) error {
 		_, err = e.Stdout.Write(doc)
 		return err
 	case "markdown", "md":
-		_, err := fmt.Fprint(e.Stdout, comment.Plan(p, comment.Options{}))
+		_, err := fmt.Fprint(e.Stdout, comment.Plan([]comment.Toolpack{{Plan: p}}, comment.Options{}))
 		return err
 	case "text":
 		_, err := fmt.Fprint(e.Stdout, plan.Text(p, plan.TextOptions{Color: f.color, Proposals: f.proposals}))
@@ -292,9 +292,9 @@ func checkFindings(w *workspace) []checkFinding {
 	}
 	for _, n := range w.Plan.Notes {
 		switch n.Code {
-		case secretNote:
+		case plan.SecretNote:
 			findings = append(findings, checkFinding{Kind: "capture", Code: n.Code, Text: n.Text})
-		case unusedNote:
+		case plan.UnusedNote:
 			findings = append(findings, checkFinding{Kind: "toolpack", Code: n.Code, Text: n.Text})
 		}
 	}

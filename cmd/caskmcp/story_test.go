@@ -337,7 +337,7 @@ func TestStoryOfAPullRequest(t *testing.T) {
 	require.Equal(t, "9 of 9 changes lack approval", s.requireStatus(n, "failure"))
 	comments := s.fake.State().Comments
 	require.Len(t, comments, 1)
-	require.True(t, strings.HasPrefix(comments[0].Body, "<!-- caskmcp:plan v=1 key=shop "))
+	require.True(t, strings.HasPrefix(comments[0].Body, "<!-- caskmcp:plan v=1 key=default "))
 	require.Contains(t, comments[0].Body, "create_order")
 	require.Contains(t, s.output, "needs-approval<<")
 

@@ -258,7 +258,7 @@ func TestCommentsApproveNothing(t *testing.T) {
 	s := newStory(t, onlyReviews)
 	s.push("alice", "topic", s.shop)
 	n := s.open("alice", "topic")
-	_, err := s.fake.AddComment(githubfake.Comment{Issue: n, User: "alice", Body: "<!-- caskmcp:plan v=1 key=shop -->\n🟢 approved"})
+	_, err := s.fake.AddComment(githubfake.Comment{Issue: n, User: "alice", Body: "<!-- caskmcp:plan v=1 key=default -->\n🟢 approved"})
 	require.NoError(t, err)
 	require.Equal(t, exitOK, s.planned(n), s.log)
 	comments := s.fake.State().Comments

@@ -143,7 +143,7 @@ func (w *workspace) compile() error {
 	}
 	for _, key := range w.Result.Unused {
 		w.Notes = append(w.Notes, plan.Note{
-			Code: unusedNote,
+			Code: plan.UnusedNote,
 			Text: fmt.Sprintf("toolpack.yaml has settings for %q, and no tool is called so or has that request", key),
 			Hint: "correct the name under tools:, or remove the entry",
 		})
@@ -210,13 +210,6 @@ func (w *workspace) makePlan(e *env, reconsider []string) error {
 	return nil
 }
 
-// Codes of notes that block: a secret in a capture, and settings that would
-// silently do nothing.
-const (
-	secretNote = "secrets.in_capture"
-	unusedNote = "toolpack.unused_setting"
-)
-
 // findSecrets runs the detectors over a capture: a hand-edited or foreign
 // capture must not bring a secret into the repository unnoticed. It returns the
 // capture without what was found, so that no output repeats it, or nil.
@@ -224,7 +217,7 @@ func (w *workspace) findSecrets(name string, doc []byte) []byte {
 	found := capture.FindSecrets(doc)
 	for _, s := range found {
 		w.Notes = append(w.Notes, plan.Note{
-			Code: secretNote,
+			Code: plan.SecretNote,
 			Text: fmt.Sprintf("%s holds what looks like a secret (%s) at %s", w.Pack.Rel(name), s.Rule, s.Pointer),
 			Hint: "remove the file, revoke the secret, and import the recording again",
 		})

@@ -1,0 +1,125 @@
+package comment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tomallicino/caskmcp/plan"
+	"github.com/tomallicino/caskmcp/surface"
+)
+
+// summary is Terraform's line and what a reviewer looks for next, over all
+// toolpacks.
+func (v *view) summary() string {
+	var s plan.Summary
+	breaks, tokens := 0, 0
+	for _, p := range v.packs {
+		x := p.Summary
+		s.Add, s.Change, s.Replace, s.Remove = s.Add+x.Add, s.Change+x.Change, s.Replace+x.Replace, s.Remove+x.Remove
+		s.Unchanged, s.Other = s.Unchanged+x.Unchanged, s.Other+x.Other
+		breaks += countTools(p.Changes, plan.Change.Breaks)
+		tokens += p.Cost.After.Tokens - p.Cost.Before.Tokens
+	}
+	parts := []string{fmt.Sprintf("**Plan:** %d to add, %d to change, %d to replace, %d to remove", s.Add, s.Change, s.Replace, s.Remove)}
+	if s.Other > 0 {
+		parts = append(parts, plural(s.Other, "change")+" of policy, server or toolsets")
+	}
+	parts = append(parts, fmt.Sprintf("%d unchanged", s.Unchanged))
+	if risk := riskChange(v.packs...); risk != "" {
+		parts = append(parts, "risk "+risk)
+	}
+	if breaks > 0 {
+		parts = append(parts, plural(breaks, "breaking schema change"))
+	}
+	if tokens != 0 {
+		parts = append(parts, fmt.Sprintf("context %+d tokens (estimate)", tokens))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// riskChange is the highest risk of the tools that change, before and after;
+// empty where nothing with a risk is left.
+func riskChange(packs ...*pack) string {
+	var before, after surface.Risk
+	highest := -1
+	for _, p := range packs {
+		if risk := p.Summary.Risk; after == "" || risk.Rank() > after.Rank() {
+			after = risk
+		}
+		for _, c := range p.Changes {
+			if c.Kind == plan.ToolKind && c.Risk.Before.Rank() > highest {
+				highest, before = c.Risk.Before.Rank(), c.Risk.Before
+			}
+		}
+	}
+	switch {
+	case after == "":
+		return ""
+	case before == "" || before == after:
+		return "**" + escapeWord(string(after)) + "**"
+	}
+	return escapeWord(string(before)) + " → **" + escapeWord(string(after)) + "**"
+}
+
+func hasCode(c plan.Change, codes ...string) bool {
+	return slices.ContainsFunc(c.Reasons, func(r plan.Reason) bool { return slices.Contains(codes, r.Code) })
+}
+
+func countTools(changes []plan.Change, match func(plan.Change) bool) int {
+	n := 0
+	for _, c := range changes {
+		if c.Kind != plan.StateKind && match(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// packTable has one row for each toolpack, where there are several.
+func (v *view) packTable(s *sheet) {
+	if !v.several() || v.n.changes()+v.n.outside == 0 {
+		return
+	}
+	other := slices.ContainsFunc(v.packs, func(p *pack) bool { return p.Summary.Other > 0 })
+	head := "\n| Toolpack | Approvals | Risk | Add | Change | Replace | Remove |\n|:--|:--|:--|--:|--:|--:|--:|\n"
+	if other {
+		head = "\n| Toolpack | Approvals | Risk | Add | Change | Replace | Remove | Other |\n|:--|:--|:--|--:|--:|--:|--:|--:|\n"
+	}
+	left := s.section(head, len(v.packs), func(i int) string {
+		p := v.packs[i]
+		row := fmt.Sprintf("| %s | %s | %s | %d | %d | %d | %d |", inline(p.Toolpack), p.n.state(v.opt.State), riskChange(p), p.Summary.Add, p.Summary.Change, p.Summary.Replace, p.Summary.Remove)
+		if other {
+			row += fmt.Sprintf(" %d |", p.Summary.Other)
+		}
+		return row + "\n"
+	})
+	if left > 0 && left < len(v.packs) {
+		fmt.Fprintf(s.b, "\n%s left out here.\n", plural(left, "more toolpack")+verb(left, " is", " are"))
+	}
+}
+
+// state is how far a toolpack is approved, in a cell of a table.
+func (n tally) state(state State) string {
+	switch {
+	case n.outside > 0:
+		return "🛑 does not verify"
+	case n.changes() == 0:
+		return "no changes"
+	case state == Applied && n.missing == 0:
+		return "✅ applied"
+	case state == Applied:
+		return fmt.Sprintf("🛑 %d of %d left out", n.missing, n.changes())
+	case len(n.blockers) > 0:
+		return "⛔ " + names(n.blockers) + " " + verb(len(n.blockers), "objects", "object")
+	case n.need == 0:
+		return "✅ none needed"
+	case n.missing == 0:
+		return "✅ approved"
+	case n.onMerge:
+		return "🟡 by merging"
+	case !n.tracked:
+		return fmt.Sprintf("🛑 %d needed", n.missing)
+	}
+	return fmt.Sprintf("🛑 %d of %d", n.need-n.missing, n.need)
+}
