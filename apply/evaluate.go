@@ -83,7 +83,7 @@ func (e *evaluation) change(c plan.Change) ChangeApproval {
 	for _, r := range e.latest {
 		by := Approver{Person: r.User, Via: lockfile.ViaReview, Review: r.ID, Commit: r.Commit, Plan: e.seen[r.Commit].Plan, At: r.At}
 		switch {
-		case r.State == ReviewChangesRequested && notAsked(r.User, x.Approvers) == "":
+		case r.State == ReviewChangesRequested && objects(r.User, x.Approvers):
 			x.BlockedBy = append(x.BlockedBy, by)
 		case r.State == ReviewApproved && e.refuses(r.User, x.Approvers) == "" && e.saw(r.Commit, r.At, x) == "":
 			x.By = append(x.By, by)
@@ -96,8 +96,32 @@ func (e *evaluation) change(c plan.Change) ChangeApproval {
 	if !x.Approved {
 		x.OnMerge = e.onMerge(x)
 		x.Missing = missing(x)
+		if unread := e.unread(x); len(unread) > 0 {
+			x.Missing += "; somebody who approved " + mayBeIn(unread)
+		}
 	}
 	return x
+}
+
+// unread are the approvers that are teams which somebody who approved x may be
+// in.
+func (e *evaluation) unread(x ChangeApproval) []string {
+	people := []Person{}
+	for _, r := range e.latest {
+		if r.State == ReviewApproved {
+			people = append(people, r.User)
+		}
+	}
+	if e.pull.MergedBy != nil && e.rules.AllowSelf {
+		people = append(people, *e.pull.MergedBy)
+	}
+	var teams []string
+	for _, p := range people {
+		if !listed(p, x.Approvers) {
+			teams = append(teams, p.Unread...)
+		}
+	}
+	return among(teams, x.Approvers)
 }
 
 // required is how many approvals c takes. Where nobody is named, one other
@@ -159,25 +183,45 @@ func notAsked(p Person, approvers []string) string {
 	case !slices.Contains([]string{"admin", "maintain", "write"}, p.Permission):
 		return "may not write to this repository"
 	case len(approvers) > 0 && !listed(p, approvers):
+		if unread := among(p.Unread, approvers); len(unread) > 0 {
+			return mayBeIn(unread)
+		}
 		return "is none of " + strings.Join(approvers, ", ")
 	}
 	return ""
 }
 
+// mayBeIn says what to do about teams whose members cannot be read.
+func mayBeIn(teams []string) string {
+	return "may be in " + strings.Join(teams, ", ") + ", but this token may not read who is: give caskmcp the token of an app with the organization permission Members (read), or name logins"
+}
+
+// objects reports whether a person's "request changes" blocks. Somebody who may
+// be in a team that was asked has a say in that.
+func objects(p Person, approvers []string) bool {
+	p.Teams = append(slices.Clone(p.Teams), p.Unread...)
+	return notAsked(p, approvers) == ""
+}
+
 // listed reports whether the list has the person's login or one of their
 // teams.
 func listed(p Person, approvers []string) bool {
+	if len(among(p.Teams, approvers)) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(approvers, func(a string) bool { return strings.EqualFold(strings.TrimPrefix(a, "@"), p.Login) })
+}
+
+// among are the approvers that are one of the teams.
+func among(teams, approvers []string) []string {
+	var out []string
 	for _, a := range approvers {
 		name := strings.TrimPrefix(a, "@")
-		if strings.Contains(name, "/") {
-			if slices.ContainsFunc(p.Teams, func(t string) bool { return strings.EqualFold(t, name) }) {
-				return true
-			}
-		} else if strings.EqualFold(name, p.Login) {
-			return true
+		if slices.ContainsFunc(teams, func(t string) bool { return strings.EqualFold(t, name) }) {
+			out = append(out, a)
 		}
 	}
-	return false
+	return out
 }
 
 // refuses says why a person's approval does not count; "" if it does.

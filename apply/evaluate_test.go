@@ -76,6 +76,7 @@ func toolApproval(t *testing.T, a *apply.Approvals, name string) apply.ChangeApp
 func TestWhoseReviewCounts(t *testing.T) {
 	contributed := pull()
 	contributed.Contributors = append(contributed.Contributors, apply.Person{Login: "bob", ID: 2})
+	unread := apply.Person{Login: "carol", ID: 7, Permission: "write", Unread: []string{"acme/security"}}
 	renamed := pull()
 	renamed.Contributors = []apply.Person{{Login: "bob-was-here", ID: 2}}
 	for name, tt := range map[string]struct {
@@ -114,10 +115,20 @@ func TestWhoseReviewCounts(t *testing.T) {
 		"listed by login":                     {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"@Alice"}}}, reviews: []apply.Review{approve(1, alice, 1)}},
 		"listed by team":                      {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"@Acme/Security"}}}, reviews: []apply.Review{approve(1, bob, 1)}},
 		"not listed":                          {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"@acme/security"}}}, reviews: []apply.Review{approve(1, alice, 1)}, why: "is none of @acme/security"},
-		"login like a team":                   {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"security"}}}, reviews: []apply.Review{approve(1, bob, 1)}, why: "is none of security"},
-		"listed for a lower tier":             {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Safe: {"alice"}}}, reviews: []apply.Review{approve(1, alice, 1)}},
-		"listed for a higher tier only":       {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.High: {"bob"}}}, reviews: []apply.Review{approve(1, alice, 1)}},
-		"not listed, requests changes":        {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"alice"}}}, reviews: []apply.Review{approve(1, alice, 1), review(2, bob, apply.ReviewChangesRequested, head, 2)}},
+		"in a team that cannot be read": {
+			rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"@Acme/Security"}}}, reviews: []apply.Review{approve(1, unread, 1)},
+			why: "may be in @Acme/Security, but this token may not read who is: give caskmcp the token of an app with the organization permission Members (read), or name logins",
+		},
+		"listed, and in a team that cannot be read": {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"@acme/security", "carol"}}}, reviews: []apply.Review{approve(1, unread, 1)}},
+		"in a team that nobody asks":                {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"@acme/owners"}}}, reviews: []apply.Review{approve(1, unread, 1)}, why: "is none of @acme/owners"},
+		"in a team that cannot be read, requests changes": {
+			rules:   apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"alice", "@acme/security"}}},
+			reviews: []apply.Review{approve(1, alice, 1), review(2, unread, apply.ReviewChangesRequested, head, 2)}, why: "changes requested by carol",
+		},
+		"login like a team":             {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"security"}}}, reviews: []apply.Review{approve(1, bob, 1)}, why: "is none of security"},
+		"listed for a lower tier":       {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Safe: {"alice"}}}, reviews: []apply.Review{approve(1, alice, 1)}},
+		"listed for a higher tier only": {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.High: {"bob"}}}, reviews: []apply.Review{approve(1, alice, 1)}},
+		"not listed, requests changes":  {rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"alice"}}}, reviews: []apply.Review{approve(1, alice, 1), review(2, bob, apply.ReviewChangesRequested, head, 2)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, pr := planOfTools(t, tool("users", "/users")), pull()

@@ -20,6 +20,10 @@ type Person struct {
 	// Teams the person is a member of, as "org/team". Only teams that the
 	// rules name need to be there.
 	Teams []string `json:"-"`
+	// Unread are teams that the rules name and whose members could not be
+	// read: whether the person is one of them is not known, and counts for
+	// nothing.
+	Unread []string `json:"-"`
 }
 
 // Pull is a pull request, open or merged.
@@ -115,6 +119,9 @@ type Rules struct {
 	Approvers map[surface.Risk][]string
 	// AllowSelf makes the merge by an approver count as their approval.
 	AllowSelf bool
+	// App is the app, beside the job's own, that says when a plan was there
+	// and what was judged: "name[bot]", empty for none.
+	App string
 }
 
 // Approver is a person whose decision counts for a change.

@@ -53,6 +53,20 @@ type Client struct {
 	api         *gh.Client
 	owner, repo string
 	sleep       func(ctx context.Context, d time.Duration) error
+	app         string
+}
+
+// SetApp names the app whose comments and issues are ours too, beside those of
+// a job's own token; "" for none. It must not be called while the client is in
+// use.
+func (c *Client) SetApp(login string) { c.app = login }
+
+// named is s with the app, where it names no author of its own.
+func (c *Client) named(s Sticky) Sticky {
+	if s.Author == "" {
+		s.app = c.app
+	}
+	return s
 }
 
 // requestTimeout bounds one attempt.

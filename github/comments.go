@@ -25,8 +25,9 @@ type Sticky struct {
 	// Former are markers of other versions: what begins with one is ours too,
 	// and is replaced.
 	Former []string
-	// Author is a login; empty is ActionsLogin.
+	// Author is a login; empty is ActionsLogin or the app that SetApp names.
 	Author string
+	app    string
 }
 
 func (s Sticky) author() string {
@@ -39,8 +40,13 @@ func (s Sticky) author() string {
 // wrote reports whether u is the author. Apps have names that no person can
 // have.
 func (s Sticky) wrote(u *gh.User) bool {
-	bot := strings.HasSuffix(s.author(), "[bot]")
-	return strings.EqualFold(u.GetLogin(), s.author()) && bot == (u.GetType() == "Bot")
+	for _, login := range []string{s.author(), s.app} {
+		bot := strings.HasSuffix(login, "[bot]")
+		if login != "" && strings.EqualFold(u.GetLogin(), login) && bot == (u.GetType() == "Bot") {
+			return true
+		}
+	}
+	return false
 }
 
 func (s Sticky) is(u *gh.User, body string) bool {
@@ -87,6 +93,7 @@ const creations = 3
 // the comment says it already.
 func (c *Client) UpsertComment(ctx context.Context, want Comment) (Written, error) {
 	what := fmt.Sprintf("commenting on pull request %d", want.Pull)
+	want.Sticky = c.named(want.Sticky)
 	if err := checkBody(want.Marker, want.Body); err != nil {
 		return Written{}, fmt.Errorf("%s: %w", what, err)
 	}

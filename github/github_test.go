@@ -168,16 +168,18 @@ func TestQualify(t *testing.T) {
 	require.Equal(t, list[0].User, list[3].User)
 	require.Equal(t, "write", list[1].User.Permission, "maintain is reported as write")
 	require.Empty(t, list[1].User.Teams, "an invitation is no membership")
+	require.Empty(t, list[1].User.Unread)
 	require.Equal(t, "read", list[2].User.Permission, "triage is reported as read")
 	require.Equal(t, "none", list[4].User.Permission)
 	require.Empty(t, list[5].User.Permission)
 	require.Equal(t, list[1].User, merger)
 
-	// A job's own token sees no teams: nobody is in one.
+	// A job's own token may not read teams: nobody is known to be in one.
 	list = reviews()
 	require.NoError(t, w.client(githubfake.Token).Qualify(t.Context(), rules, &apply.Pull{}, list))
 	require.Equal(t, "write", list[0].User.Permission)
 	require.Empty(t, list[0].User.Teams)
+	require.Equal(t, []string{"Acme/Security"}, list[0].User.Unread)
 }
 
 func TestStatuses(t *testing.T) {
@@ -203,9 +205,10 @@ func TestStatuses(t *testing.T) {
 	require.Equal(t, red.Description, list[0].Description)
 	require.Equal(t, githubfake.ActionsLogin, list[0].Creator.Login)
 	require.Len(t, []rune(list[1].Description), 140)
-	require.Equal(t, list[4].At, github.FirstStatus(list, context, ""))
+	require.Equal(t, list[4].At, github.FirstStatus(list, context, githubfake.ActionsLogin, githubfake.AppLogin))
 	require.Equal(t, list[2].At, github.FirstStatus(list, context, githubfake.ActionsLogin))
-	require.True(t, github.FirstStatus(list, "never", "").IsZero())
+	require.True(t, github.FirstStatus(list, "never", githubfake.ActionsLogin).IsZero())
+	require.True(t, github.FirstStatus(list, context, "").IsZero(), "nobody is asked")
 
 	_, err = c.SetStatus(t.Context(), strings.Repeat("1", 40), red)
 	require.ErrorContains(t, err, "No commit found")
@@ -250,8 +253,18 @@ func TestUpsertComment(t *testing.T) {
 	require.Equal(t, made.URL, edited.URL)
 	require.Equal(t, github.Updated, upsert(quiet).Action)
 
+	// The app's own are ours where it is named.
+	_, err := w.fake.AddComment(githubfake.Comment{Issue: n, User: githubfake.AppLogin, Body: marker + "-->\napp"})
+	require.NoError(t, err)
+	require.Equal(t, github.Unchanged, upsert(quiet).Action)
+	require.Len(t, w.fake.State().Comments, 105)
+	c.SetApp(githubfake.AppLogin)
+	require.Equal(t, github.Unchanged, upsert(quiet).Action)
+	require.Len(t, w.fake.State().Comments, 104, "and of two, the younger goes")
+	c.SetApp("")
+
 	// A second one of ours goes; those of others stay as they are.
-	_, err := w.fake.AddComment(githubfake.Comment{Issue: n, User: githubfake.ActionsLogin, Body: marker + "-->\ntwin"})
+	_, err = w.fake.AddComment(githubfake.Comment{Issue: n, User: githubfake.ActionsLogin, Body: marker + "-->\ntwin"})
 	require.NoError(t, err)
 	require.Equal(t, github.Unchanged, upsert(quiet).Action)
 	list := w.fake.State().Comments
@@ -433,6 +446,12 @@ func TestIssue(t *testing.T) {
 	other, err := w.client(githubfake.AppToken).OpenOrUpdateIssue(t.Context(), theirs)
 	require.NoError(t, err)
 	require.Equal(t, github.Created, other.Action, "an issue of another author is not ours")
+
+	c.SetApp(githubfake.AppLogin)
+	got, err = c.OpenOrUpdateIssue(t.Context(), issue("2"))
+	require.NoError(t, err)
+	require.Equal(t, made.Number, got.Number, "the oldest one")
+	c.SetApp("")
 
 	closed, err := c.CloseIssue(t.Context(), issue("").Sticky, "<!-- caskmcp:drift -->\nno drift any more")
 	require.NoError(t, err)

@@ -79,6 +79,7 @@ type Issue struct {
 // Title and Body.
 func (c *Client) OpenOrUpdateIssue(ctx context.Context, want Issue) (Written, error) {
 	const what = "opening an issue"
+	want.Sticky = c.named(want.Sticky)
 	if err := checkBody(want.Marker, want.Body); err != nil {
 		return Written{}, fmt.Errorf("%s: %w", what, err)
 	}
@@ -122,7 +123,7 @@ func (c *Client) upsertIssue(ctx context.Context, want Issue) (Written, error) {
 // CloseIssue closes every open issue of ours. Body, if it is not empty,
 // becomes their text, so that they say why.
 func (c *Client) CloseIssue(ctx context.Context, s Sticky, body string) (Written, error) {
-	ours, err := c.issues(ctx, s)
+	ours, err := c.issues(ctx, c.named(s))
 	if err != nil {
 		return Written{}, doing(err, "closing an issue")
 	}

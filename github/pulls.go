@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -127,10 +128,11 @@ func (c *Client) Permission(ctx context.Context, login string) (string, error) {
 }
 
 // Teams returns those of the teams ("org/team") that login is an active
-// member of. Teams that the token may not see have no members: a job's own
-// token sees none, an app's with permission to read members does.
-func (c *Client) Teams(ctx context.Context, login string, teams []string) ([]string, error) {
-	member := []string{}
+// member of, and those whose members the token may not read: a job's own token
+// may not, an app's with the organization permission Members (read) may. Teams
+// that do not exist, or that the token may not see, have no members.
+func (c *Client) Teams(ctx context.Context, login string, teams []string) (member, unread []string, err error) {
+	member = []string{}
 	for _, team := range teams {
 		org, slug, ok := strings.Cut(team, "/")
 		if !ok {
@@ -138,14 +140,16 @@ func (c *Client) Teams(ctx context.Context, login string, teams []string) ([]str
 		}
 		m, _, err := c.api.Teams.GetTeamMembershipBySlug(ctx, org, slug, login)
 		switch {
-		case status(err) == 404 || status(err) == 403:
+		case status(err) == http.StatusForbidden:
+			unread = append(unread, team)
+		case status(err) == http.StatusNotFound:
 		case err != nil:
-			return nil, doing(err, "reading whether %s is in %s", login, team)
+			return nil, nil, doing(err, "reading whether %s is in %s", login, team)
 		case m.GetState() == "active":
 			member = append(member, team)
 		}
 	}
-	return member, nil
+	return member, unread, nil
 }
 
 // Qualify fills in the permission and teams of everyone who reviewed or merged
@@ -164,12 +168,12 @@ func (c *Client) Qualify(ctx context.Context, rules apply.Rules, pull *apply.Pul
 			if k.Permission, err = c.Permission(ctx, p.Login); err != nil {
 				return err
 			}
-			if k.Teams, err = c.Teams(ctx, p.Login, teams); err != nil {
+			if k.Teams, k.Unread, err = c.Teams(ctx, p.Login, teams); err != nil {
 				return err
 			}
 			known[p.Login] = k
 		}
-		p.Permission, p.Teams = k.Permission, k.Teams
+		p.Permission, p.Teams, p.Unread = k.Permission, k.Teams, k.Unread
 		return nil
 	}
 	for i := range reviews {

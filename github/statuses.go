@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,12 +48,13 @@ func (c *Client) Statuses(ctx context.Context, sha string) ([]Status, error) {
 	return out, nil
 }
 
-// FirstStatus is when the context was first set by creator ("" for anybody);
-// the zero time if it never was.
-func FirstStatus(list []Status, context, creator string) time.Time {
+// FirstStatus is when the context was first set by one of the creators; the
+// zero time if it never was.
+func FirstStatus(list []Status, context string, creators ...string) time.Time {
 	var first time.Time
 	for _, s := range list {
-		if s.Context == context && (creator == "" || strings.EqualFold(s.Creator.Login, creator)) && (first.IsZero() || s.At.Before(first)) {
+		ours := slices.ContainsFunc(creators, func(c string) bool { return c != "" && strings.EqualFold(s.Creator.Login, c) })
+		if s.Context == context && ours && s.Creator.Bot && (first.IsZero() || s.At.Before(first)) {
 			first = s.At
 		}
 	}

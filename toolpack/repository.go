@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/tomallicino/caskmcp/surface"
 )
@@ -19,7 +21,22 @@ type Repository struct {
 	// Toolpacks are glob patterns of toolpack folders, relative to the root.
 	Toolpacks []string  `yaml:"toolpacks,omitempty"`
 	Approvals Approvals `yaml:"approvals,omitempty"`
+	GitHub    GitHub    `yaml:"github,omitempty"`
 }
+
+// GitHub says who caskmcp is there.
+type GitHub struct {
+	// App is the login of the GitHub App that runs caskmcp, as "name[bot]".
+	// Empty: the job's own token does, as github-actions[bot].
+	App string `yaml:"app,omitempty"`
+}
+
+// sharedApp is the app that every workflow of a repository writes as: to name
+// it would make everybody's word caskmcp's.
+const sharedApp = "github-actions[bot]"
+
+// appLogin matches the login of a GitHub App.
+var appLogin = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}\[bot\]$`)
 
 // Approvals says whose decisions count.
 type Approvals struct {
@@ -63,6 +80,13 @@ func ParseRepository(name string, doc []byte) (Repository, error) {
 		if tier.Rank() < 0 {
 			return Repository{}, fmt.Errorf("reading %s: approvals.approvers: %q is none of safe, low, medium, high, critical", name, tier)
 		}
+	}
+	switch app := r.GitHub.App; {
+	case app == "":
+	case !appLogin.MatchString(app):
+		return Repository{}, fmt.Errorf("reading %s: github.app: %q is no app's login, which ends in [bot]", name, app)
+	case strings.EqualFold(app, sharedApp):
+		return Repository{}, fmt.Errorf("reading %s: github.app: every workflow writes as %s; leave it out, or name an app of your own", name, app)
 	}
 	return r, nil
 }

@@ -158,12 +158,15 @@ func TestRepository(t *testing.T) {
 	require.Empty(t, r.Approvals.Accept)
 
 	name := filepath.Join(root, RepositoryFile)
-	require.NoError(t, os.WriteFile(name, []byte("version: \"1.0\"\napprovals: {accept: [review], approvers: {high: [\"@acme/security\"]}}\n"), 0o644))
+	require.NoError(t, os.WriteFile(name, []byte("version: \"1.0\"\napprovals: {accept: [review], approvers: {high: [\"@acme/security\"]}}\ngithub: {app: \"acme-caskmcp[bot]\"}\n"), 0o644))
 	r, err = LoadRepository(root)
 	require.NoError(t, err)
 	require.Equal(t, []string{"review"}, r.Approvals.Accept)
+	require.Equal(t, "acme-caskmcp[bot]", r.GitHub.App)
 
-	for _, doc := range []string{"version: \"9\"\n", "version: \"1.0\"\napprovals: {accept: [comments]}\n", "version: \"1.0\"\napprovals: {approvers: {huge: [a]}}\n", "version: \"1.0\"\nother: 1\n"} {
+	for _, doc := range []string{"version: \"9\"\n", "version: \"1.0\"\napprovals: {accept: [comments]}\n", "version: \"1.0\"\napprovals: {approvers: {huge: [a]}}\n", "version: \"1.0\"\nother: 1\n",
+		"version: \"1.0\"\ngithub: {app: alice}\n", "version: \"1.0\"\ngithub: {app: \"Github-Actions[bot]\"}\n", "version: \"1.0\"\ngithub: {app: \"a b[bot]\"}\n",
+	} {
 		require.NoError(t, os.WriteFile(name, []byte(doc), 0o644))
 		_, err = LoadRepository(root)
 		require.Error(t, err, doc)
