@@ -109,7 +109,16 @@ func (e *env) runAction(ctx context.Context, command string) error {
 			return s.finish(err)
 		}
 	}
-	return s.finish(r.dispatch(ctx))
+	return s.finish(unread(r.dispatch(ctx)))
+}
+
+// unread makes a token that may not read what a verdict takes shut the gate:
+// GitHub answers 403, or 404 for what the token may not know of.
+func unread(err error) error {
+	if codeOf(err) != exitError || !errors.Is(err, github.ErrForbidden) && !errors.Is(err, github.ErrNotFound) {
+		return err
+	}
+	return hint(&codedError{code: exitGate, err: err}, "look at the job's permissions: it takes contents: read, pull-requests: write and statuses: write, see docs/github.md")
 }
 
 func (r *actionRun) dispatch(ctx context.Context) error {

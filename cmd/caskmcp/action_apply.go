@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tomallicino/caskmcp/comment"
@@ -150,23 +151,12 @@ func (r *actionRun) concludeApply(ctx context.Context, prefix string, s *settlem
 	}); err != nil {
 		return err
 	}
-	if after != "" {
-		status := github.Status{Context: applyStatus, State: github.Success, Description: "the lockfile is what reviews approved", URL: r.runURL()}
-		for _, p := range s.packs {
-			if len(p.findings) > 0 {
-				status.State, status.Description = github.Failure, "parts of the lockfile do not verify"
-			}
-		}
-		_, err := r.host.SetStatus(ctx, after, status)
-		if err := r.refused(err, "setting the status "+applyStatus, "statuses"); err != nil {
-			return err
-		}
-	}
+	unmarked := r.markJudged(ctx, s, after)
 	if err := r.tellPulls(ctx, s, after); err != nil {
-		return err
+		return errors.Join(unmarked, err)
 	}
 	if s.complete() {
-		return nil
+		return unmarked
 	}
 	parent := after
 	if parent == "" {
@@ -174,10 +164,33 @@ func (r *actionRun) concludeApply(ctx context.Context, prefix string, s *settlem
 	}
 	if left > 0 {
 		if err := r.proposeLeftOver(ctx, prefix, s, parent); err != nil {
-			return err
+			return errors.Join(unmarked, err)
 		}
 	}
+	if unmarked != nil {
+		return unmarked
+	}
 	return hint(gateError("%s not applied", count(left, "change")), "the job summary lists what each needs; review the pull request from "+leftOverBranch)
+}
+
+// markJudged sets the status caskmcp/apply of the commit that has what was
+// settled. Later runs start from there; without it they read every review again,
+// which comes to the same as long as GitHub still has what the reviews were
+// about.
+func (r *actionRun) markJudged(ctx context.Context, s *settlement, after string) error {
+	if after == "" {
+		return nil
+	}
+	status := github.Status{Context: applyStatus, State: github.Success, Description: "the lockfile is what reviews approved", URL: r.runURL()}
+	if slices.ContainsFunc(s.packs, func(p packSettlement) bool { return len(p.findings) > 0 }) {
+		status.State, status.Description = github.Failure, "parts of the lockfile do not verify"
+	}
+	_, err := r.host.SetStatus(ctx, after, status)
+	if err = r.refused(err, "setting the status "+applyStatus, "statuses"); err == nil {
+		return nil
+	}
+	r.warning("The lockfile is as it should be in %s, but the status %s could not be set there: the next run reads every review again.", short(after), applyStatus)
+	return hint(err, "then run this workflow again: it writes nothing twice")
 }
 
 // tellApplied writes the job summary and returns how many changes are left.

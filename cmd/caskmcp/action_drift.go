@@ -39,11 +39,11 @@ func (r *actionRun) drift(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	if err := r.keepIssue(ctx, report); err != nil {
+		return err
+	}
 	if !report.Blocks {
 		return nil
-	}
-	if err := r.openIssue(ctx, report); err != nil {
-		return err
 	}
 	return hint(gateError("the API is not what was approved"), "the job summary says what differs; record it, plan it and have it reviewed")
 }
@@ -60,20 +60,39 @@ func (r *actionRun) leaveDrift(report *drift.Report, text string) error {
 	return errors.Join(files.Write(filepath.Join(dir, "drift.json"), doc, 0o644), files.Write(filepath.Join(dir, "drift.md"), []byte(text), 0o644))
 }
 
-// openIssue opens or updates the one issue about drift.
-func (r *actionRun) openIssue(ctx context.Context, report *drift.Report) error {
+// keepIssue keeps the one issue about drift: it is open while something
+// blocks, and closed with the report that ends it. A pull request's own drift is
+// its check's business.
+func (r *actionRun) keepIssue(ctx context.Context, report *drift.Report) error {
 	if !r.in.Issue || r.host == nil {
 		return nil
 	}
+	if r.ev.PullRequest != nil || r.ev.MergeGroup != nil {
+		r.notice("This run is about a pull request, so the issue about drift is left as it is.")
+		return nil
+	}
+	settings, err := toolpack.LoadRepository(r.root)
+	if err != nil {
+		return err
+	}
+	r.host.SetApp(settings.GitHub.App)
 	name := r.in.Toolpack
 	if packs := toolpack.List(r.root); name == "" && len(packs) == 1 {
 		name = packs[0]
 	}
 	opt := comment.Options{Key: name, RunURL: r.runURL()}
-	w, err := r.host.OpenOrUpdateIssue(ctx, github.Issue{
+	issue := github.Issue{
 		Sticky: github.Sticky{Marker: comment.Marker("drift", opt.Key)},
 		Title:  "caskmcp: the API is not what was approved for " + name, Body: comment.DriftWith(report, opt),
-	})
+	}
+	if !report.Blocks {
+		w, err := r.host.CloseIssue(ctx, issue.Sticky, issue.Body)
+		if err == nil && w.Action != github.Absent {
+			r.notice("The drift has ended, so %s is closed.", w.URL)
+		}
+		return r.refused(err, "closing the issue about drift", "issues")
+	}
+	w, err := r.host.OpenOrUpdateIssue(ctx, issue)
 	if err == nil {
 		r.notice("The drift is in %s", w.URL)
 	}

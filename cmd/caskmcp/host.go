@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tomallicino/caskmcp/apply"
@@ -14,28 +16,41 @@ func (e *env) newHost(token, repository string) (*github.Client, error) {
 }
 
 // plannedAt is when the status caskmcp/approval of a commit was first set by a
-// job of this repository: from then on people could see its plan.
-func plannedAt(ctx context.Context, c *github.Client, commit string) (time.Time, error) {
+// job of this repository, or by the app that the rules name: from then on
+// people could see its plan.
+func plannedAt(ctx context.Context, c *github.Client, commit string, rules apply.Rules) (time.Time, error) {
 	list, err := c.Statuses(ctx, commit)
 	if err != nil {
 		return time.Time{}, err
 	}
-	return github.FirstStatus(list, approvalStatus, github.ActionsLogin), nil
+	return github.FirstStatus(list, approvalStatus, github.ActionsLogin, rules.App), nil
 }
 
-// judgedGood reports whether the last status caskmcp/apply of a commit, set by
-// an app, is a success.
-func judgedGood(ctx context.Context, c *github.Client, commit string) (bool, error) {
+// judgedGood reports whether the last status caskmcp/apply of a commit is a
+// success. The app that the rules name is heard first, and then own is true:
+// nobody else can have set it. Any other app's word anyone who may push a branch
+// can have, by a workflow on it.
+func judgedGood(ctx context.Context, c *github.Client, commit, app string) (good, own bool, err error) {
 	list, err := c.Statuses(ctx, commit)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
-	for _, s := range list { // newest first
-		if s.Context == applyStatus && s.Creator.Bot {
-			return s.State == github.Success, nil
+	last := func(by func(login string) bool) *github.Status {
+		i := slices.IndexFunc(list, func(s github.Status) bool { // newest first
+			return s.Context == applyStatus && s.Creator.Bot && by(s.Creator.Login)
+		})
+		if i < 0 {
+			return nil
+		}
+		return &list[i]
+	}
+	if app != "" {
+		if s := last(func(login string) bool { return strings.EqualFold(login, app) }); s != nil {
+			return s.State == github.Success, true, nil
 		}
 	}
-	return false, nil
+	s := last(func(string) bool { return true })
+	return s != nil && s.State == github.Success, false, nil
 }
 
 // people adds permissions and teams to whom the rules ask about.

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 
 	"github.com/tomallicino/caskmcp/apply"
 	"github.com/tomallicino/caskmcp/github"
 	"github.com/tomallicino/caskmcp/plan"
+	"github.com/tomallicino/caskmcp/toolpack"
 )
 
 // landings finds the merged pull requests behind the commits of the default
@@ -19,17 +21,16 @@ type landings struct {
 	found   map[int]*landed
 	done    bool
 
-	judgedKnown  bool
-	judgedCommit string
+	app      string // that the rules at head name
+	verdicts map[string]verdict
 }
 
+// verdict is what an earlier run said of a commit.
+type verdict struct{ good, own bool }
+
 // judged is the newest commit before the head that an earlier run judged good,
-// "" for none.
-func (l *landings) judged(ctx context.Context) (string, error) {
-	if l.judgedKnown {
-		return l.judgedCommit, nil
-	}
-	l.judgedKnown = true
+// "" for none, among those that accept takes.
+func (l *landings) judged(ctx context.Context, accept func(sha string, v verdict) (bool, error)) (string, error) {
 	commits, err := l.court.trees.repo.landed(ctx, l.head, maxPulls)
 	if err != nil {
 		return "", err
@@ -38,22 +39,51 @@ func (l *landings) judged(ctx context.Context) (string, error) {
 		if sha == l.head {
 			continue
 		}
-		good, err := judgedGood(ctx, l.court.host, sha)
-		if err != nil {
-			return "", err
+		v, known := l.verdicts[sha]
+		if !known {
+			if v.good, v.own, err = judgedGood(ctx, l.court.host, sha, l.app); err != nil {
+				return "", err
+			}
+			l.verdicts[sha] = v
 		}
-		if good {
-			l.judgedCommit = sha
-			return sha, nil
+		if !v.good {
+			continue
+		}
+		if ok, err := accept(sha, v); ok || err != nil {
+			return sha, err
 		}
 	}
 	return "", nil
 }
 
+// since is the newest commit before the head that an earlier run judged good.
+// It only saves work: whatever it leaves unexplained is looked for everywhere.
+func (l *landings) since(ctx context.Context) (string, error) {
+	return l.judged(ctx, func(string, verdict) (bool, error) { return true, nil })
+}
+
+// trusted is the newest commit before the head whose lockfile of a toolpack
+// counts without being computed again. What another app said of a commit could
+// be anybody's word, so it counts only where the lockfile came to the branch by
+// a commit of its own, as apply makes them, and by no pull request.
+func (l *landings) trusted(ctx context.Context, name string) (string, error) {
+	return l.judged(ctx, func(sha string, v verdict) (bool, error) {
+		if v.own {
+			return true, nil
+		}
+		changed, err := l.court.trees.repo.lastChange(ctx, sha, path.Join(toolpack.Folder, "toolpacks", name, "lockfile"))
+		if err != nil || changed == "" {
+			return err == nil, err
+		}
+		numbers, err := l.court.host.PullsOfCommit(ctx, changed, l.court.branch)
+		return len(numbers) == 0, err
+	})
+}
+
 // settle decides a plan by the pull requests that landed since an earlier run
 // judged the branch, and by all of them only where those leave something over.
 func (l *landings) settle(ctx context.Context, name string, w *workspace) (*apply.Settlement, error) {
-	since, err := l.judged(ctx)
+	since, err := l.since(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -33,8 +32,10 @@ type judgement struct {
 	// Refused says what no review can approve: state that does not verify, an
 	// edited lockfile, a secret in a capture.
 	Refused []string
-	// Settings says that whose approvals count changes, "" if it does not.
-	Settings string
+	// Settings says that whose word counts changes, "" if it does not.
+	// SettingsApproval is how far that is approved, nil where it takes nothing.
+	Settings         string
+	SettingsApproval *apply.ChangeApproval
 }
 
 // packJudgement is the part of one toolpack.
@@ -66,11 +67,14 @@ func (j *judgement) count() (all, missing int) {
 // by the merge itself.
 func (j *judgement) green() bool {
 	_, missing := j.count()
-	return missing == 0 && len(j.Refused) == 0
+	return missing == 0 && len(j.Refused) == 0 && j.settingsLack() == ""
 }
 
 // onMerge reports whether something is approved only by the merge.
 func (j *judgement) onMerge() bool {
+	if x := j.SettingsApproval; x != nil && x.OnMerge {
+		return true
+	}
 	return slices.ContainsFunc(j.Packs, func(p packJudgement) bool { return p.Approvals.OnMerge })
 }
 
@@ -83,6 +87,10 @@ func (j *judgement) status(url string) github.Status {
 		s.State, s.Description = github.Failure, j.Refused[0]
 	case missing > 0:
 		s.State, s.Description = github.Failure, fmt.Sprintf("%d of %s lack approval", missing, count(all, "change"))
+	case j.settingsLack() != "":
+		s.State, s.Description = github.Failure, toolpack.RepositoryFile+" changes whose word counts: "+j.settingsLack()
+	case all == 0 && j.SettingsApproval != nil && j.onMerge():
+		s.Description = "an approver's merge approves the change of " + toolpack.RepositoryFile
 	case all == 0:
 		s.Description = "nothing changes for agents"
 	case j.onMerge():
@@ -151,8 +159,8 @@ func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 	if j.Rules, err = c.trees.rules(ctx, j.Base); err != nil {
 		return err
 	}
-	if err := c.settingsOf(ctx, j); err != nil {
-		return err
+	if c.host != nil {
+		c.host.SetApp(j.Rules.App)
 	}
 	names, err := c.names(ctx, j.Tree, j.Base)
 	if err != nil {
@@ -166,6 +174,9 @@ func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 		}
 		j.Pulls = append(j.Pulls, f.pull)
 		files = append(files, f)
+	}
+	if err := c.settingsOf(ctx, j, files); err != nil {
+		return err
 	}
 	for _, name := range names {
 		w, err := c.trees.plan(ctx, name, j.Tree, j.Base)
@@ -200,21 +211,6 @@ func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 	return c.byLockfile(ctx, j)
 }
 
-// settingsOf looks at the caskmcp.yaml that the pull request brings. It does
-// not count here, but it will for the next one.
-func (c *court) settingsOf(ctx context.Context, j *judgement) error {
-	after, err := c.trees.rules(ctx, j.Tree)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		j.Refused = append(j.Refused, err.Error())
-	case !reflect.DeepEqual(after, j.Rules):
-		j.Settings = "this pull request changes whose approvals count from the next one on (" + toolpack.RepositoryFile + "); here the base's rules hold"
-	}
-	return nil
-}
-
 // names is trees.names, without an error for a repository that has no toolpack
 // yet.
 func (c *court) names(ctx context.Context, revisions ...string) ([]string, error) {
@@ -243,7 +239,7 @@ func refusals(w *workspace) []string {
 		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s: %s", f.Kind, f.Name, f.Text)))
 	}
 	for _, n := range w.Plan.Notes {
-		if n.Code == "secrets.in_capture" {
+		if n.Code == plan.SecretNote {
 			out = append(out, n.Text)
 		}
 	}
@@ -278,7 +274,7 @@ func (c *court) file(ctx context.Context, number int, rules apply.Rules) (caseFi
 		}
 	}
 	for _, sha := range commits {
-		if f.planned[sha], err = plannedAt(ctx, c.host, sha); err != nil {
+		if f.planned[sha], err = plannedAt(ctx, c.host, sha, rules); err != nil {
 			return f, err
 		}
 	}

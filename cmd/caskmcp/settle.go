@@ -102,6 +102,7 @@ func (c *court) settle(ctx context.Context, head string) (*settlement, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.host.SetApp(rules.App)
 	history, err := c.history(ctx, head)
 	if err != nil {
 		return nil, err
@@ -119,7 +120,7 @@ func (c *court) settle(ctx context.Context, head string) (*settlement, error) {
 	if err != nil {
 		return nil, err
 	}
-	lands := &landings{court: c, head: head, history: history, found: map[int]*landed{}}
+	lands := &landings{court: c, head: head, history: history, app: rules.App, found: map[int]*landed{}, verdicts: map[string]verdict{}}
 	for _, name := range names {
 		p, err := c.settlePack(ctx, lands, dir, name, rules, now)
 		if err != nil {
@@ -230,10 +231,10 @@ func hasCLI(s *lockfile.State) bool {
 	return slices.ContainsFunc(blocks, func(b *lockfile.Block) bool { return b != nil && b.Approval.Via == lockfile.ViaCLI })
 }
 
-// trusted is the state of a toolpack at the newest commit before the head that
-// an earlier run judged good, nil for none.
+// trusted is the state of a toolpack as an earlier run judged it good, nil for
+// none.
 func (c *court) trusted(ctx context.Context, lands *landings, name string) (*lockfile.State, error) {
-	commit, err := lands.judged(ctx)
+	commit, err := lands.trusted(ctx, name)
 	if err != nil || commit == "" {
 		return nil, err
 	}

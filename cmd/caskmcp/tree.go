@@ -113,6 +113,16 @@ func (r *repo) landed(ctx context.Context, tip string, limit int) ([]string, err
 	return strings.Fields(string(out)), nil
 }
 
+// lastChange is the last first-parent commit up to tip that changes what is at
+// or below a path, "" for none.
+func (r *repo) lastChange(ctx context.Context, tip, path string) (string, error) {
+	out, err := r.git(ctx, "rev-list", "--first-parent", "--diff-merges=first-parent", "--max-count=1", tip, "--", r.prefix+path)
+	if err != nil {
+		return "", fmt.Errorf("reading the history of %s: %w", short(tip), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
 // merge is the tree of the merge of two commits, made without a work tree.
 func (r *repo) merge(ctx context.Context, base, head string) (string, error) {
 	for _, sha := range []string{base, head} {

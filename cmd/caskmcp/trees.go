@@ -66,7 +66,7 @@ func (t *trees) rules(ctx context.Context, treeish string) (apply.Rules, error) 
 		return apply.Rules{}, err
 	}
 	a := cfg.Approvals
-	return apply.Rules{Accept: a.Accept, Approvers: a.Approvers, AllowSelf: a.AllowSelf}, nil
+	return apply.Rules{Accept: a.Accept, Approvers: a.Approvers, AllowSelf: a.AllowSelf, App: cfg.GitHub.App}, nil
 }
 
 // acceptsOnlyReviews reports whether only reviews can approve.
