@@ -191,10 +191,10 @@ var standardHeaders = map[string]bool{
 	"accept": true, "accept-charset": true, "accept-encoding": true, "accept-language": true, "access-control-request-headers": true, "access-control-request-method": true,
 	"alt-used": true, "baggage": true, "cache-control": true, "connection": true, "content-encoding": true, "content-language": true, "content-length": true, "content-md5": true, "content-type": true,
 	"cookie": true, "date": true, "device-memory": true, "dnt": true, "downlink": true, "dpr": true, "ect": true, "expect": true, "expires": true, "forwarded": true, "from": true, "host": true,
-	"keep-alive": true, "last-event-id": true, "max-forwards": true, "newrelic": true, "origin": true, "pragma": true, "priority": true, "proxy-connection": true, "purpose": true, "range": true,
+	"idempotency-key": true, "keep-alive": true, "last-event-id": true, "max-forwards": true, "newrelic": true, "origin": true, "pragma": true, "priority": true, "proxy-connection": true, "purpose": true, "range": true,
 	"referer": true, "request-id": true, "rtt": true, "save-data": true, "sentry-trace": true, "service-worker": true, "te": true, "traceparent": true, "tracestate": true, "trailer": true,
 	"transfer-encoding": true, "upgrade": true, "upgrade-insecure-requests": true, "user-agent": true, "via": true, "viewport-width": true, "width": true, "x-requested-with": true, "x-request-id": true,
-	"x-correlation-id": true, "x-real-ip": true, "x-http-method-override": true, "x-method-override": true, "x-http-method": true, "x-client-data": true, "x-client-trace-id": true, "uber-trace-id": true, "x-csrf": true,
+	"x-correlation-id": true, "x-idempotency-key": true, "x-real-ip": true, "x-http-method-override": true, "x-method-override": true, "x-http-method": true, "x-client-data": true, "x-client-trace-id": true, "uber-trace-id": true, "x-csrf": true,
 }
 
 func isStandardHeader(name string) bool {

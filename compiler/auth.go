@@ -2,6 +2,9 @@ package compiler
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,16 +18,21 @@ type authScheme struct {
 	kind, in, name string
 }
 
+func (s authScheme) compare(o authScheme) int {
+	return cmp.Or(strings.Compare(s.host, o.host), strings.Compare(s.kind+s.in+s.name, o.kind+o.in+o.name))
+}
+
 // authority is "host" or "host:port", as credentials are bound to.
 func authority(k endpointKey) string {
 	_, rest, _ := strings.Cut(surface.Origin(k.scheme, k.host, k.port), "://")
 	return rest
 }
 
-// authOf finds how calls of an endpoint are authenticated. Successful
-// exchanges decide; where an exporter may have removed the credentials, the
-// host's usual way is taken, because "none seen" is not "none needed".
-func authOf(e *endpoint, usual map[string]authScheme) *authScheme {
+// authOf finds the credentials that calls of an endpoint send, the main one
+// first; none where none is needed. Successful exchanges decide; where an
+// exporter may have removed the credentials, the host's usual ones are taken,
+// because "none seen" is not "none needed".
+func authOf(e *endpoint, usual map[string][]authScheme) []authScheme {
 	obs := successes(e.obs)
 	if len(obs) == 0 {
 		obs = e.obs
@@ -33,13 +41,11 @@ func authOf(e *endpoint, usual map[string]authScheme) *authScheme {
 	silent := e.declared == nil || slices.ContainsFunc(e.declared.Security, func(r capture.DeclaredRequirement) bool { return r.Kind == "unknown" })
 	switch {
 	case best != nil:
-		return best
+		return append([]authScheme{*best}, further(e, obs, *best)...)
 	case !silent && (len(obs) == 0 || unknown):
 		return declaredAuth(e)
 	case unknown || e.declared != nil && len(obs) == 0:
-		if s, ok := usual[authority(e.key)]; ok {
-			return &s
-		}
+		return usual[authority(e.key)]
 	}
 	return nil
 }
@@ -70,57 +76,114 @@ func strongest(k endpointKey, obs []capture.Observation) (best *authScheme, unkn
 	return best, unknown
 }
 
-// usualAuth is each authority's most frequent way of authentication.
-func usualAuth(eps []*endpoint) map[string]authScheme {
+// further are the credentials that every one of the exchanges carried beside
+// the main one, sorted. Cookies and the tokens that go with them are none:
+// browsers send them anyway.
+func further(e *endpoint, obs []capture.Observation, main authScheme) []authScheme {
 	counts := map[authScheme]int{}
-	for _, e := range eps {
-		if s, _ := strongest(e.key, successes(e.obs)); s != nil {
-			counts[*s] += e.exchanges()
+	for _, o := range obs {
+		for _, a := range o.Auth {
+			s := authScheme{host: main.host, kind: a.Kind, in: a.In, name: a.Name}
+			switch a.Kind {
+			case "bearer", "basic", "apiKey":
+				if a.In != main.in || a.Name != main.name {
+					counts[s] += a.Count
+				}
+			}
+		}
+		for _, p := range o.Headers {
+			if isCallerHeader(p.Name) && !declares(e, p.Name) {
+				counts[authScheme{host: main.host, kind: "apiKey", in: surface.InHeader, name: p.Name}] += p.Count
+			}
 		}
 	}
-	usual := map[string]authScheme{}
+	var out []authScheme
 	for s, n := range counts {
-		best, ok := usual[s.host]
-		if !ok || cmp.Or(cmp.Compare(counts[best], n), cmp.Compare(s.kind+s.in+s.name, best.kind+best.in+best.name)) < 0 {
-			usual[s.host] = s
+		if n >= exchanges(obs) {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, authScheme.compare)
+	return out
+}
+
+// callerHeader matches request headers that say for whom a call is made. Their
+// value comes with the credential, and no agent can know it.
+var callerHeader = regexp.MustCompile(`(^|-)(app|application|client|tenant|org|organization|workspace|project|account|subscription)-id$`)
+
+func isCallerHeader(name string) bool { return callerHeader.MatchString(strings.ToLower(name)) }
+
+// declares reports whether a specification has the header as a parameter, so
+// that it is an argument.
+func declares(e *endpoint, header string) bool {
+	return e.declared != nil && slices.ContainsFunc(e.declared.Parameters, func(p capture.DeclaredParameter) bool {
+		return p.In == surface.InHeader && strings.EqualFold(p.Name, header)
+	})
+}
+
+// usualAuth is what most authenticated exchanges of each authority sent.
+func usualAuth(eps []*endpoint) map[string][]authScheme {
+	sets, counts := map[string][]authScheme{}, map[string]int{}
+	for _, e := range eps {
+		obs := successes(e.obs)
+		if s, _ := strongest(e.key, obs); s != nil {
+			set := append([]authScheme{*s}, further(e, obs, *s)...)
+			key := fmt.Sprint(set)
+			sets[key] = set
+			counts[key] += e.exchanges()
+		}
+	}
+	usual, best := map[string][]authScheme{}, map[string]string{}
+	for key, set := range sets {
+		host := set[0].host
+		if old, ok := best[host]; !ok || cmp.Or(cmp.Compare(counts[old], counts[key]), cmp.Compare(key, old)) < 0 {
+			usual[host], best[host] = set, key
 		}
 	}
 	return usual
 }
 
-// declaredAuth is the best requirement that one credential can meet; nil where
-// a specification says that none is needed.
-func declaredAuth(e *endpoint) *authScheme {
-	var best *authScheme
-	for _, r := range e.declared.Security {
-		if r.Kind == "none" || r.Kind == "" || r.Group > 0 {
+// declaredAuth is the requirement of a specification that the fewest
+// credentials meet, by preference one that is made for programs; nil where none
+// is needed.
+func declaredAuth(e *endpoint) []authScheme {
+	sets := map[int][]authScheme{} // by group; those alone have a negative one
+	for i, r := range e.declared.Security {
+		if r.Kind == "none" || r.Kind == "" {
 			continue
 		}
-		s := &authScheme{host: authority(e.key), kind: r.Kind, in: r.In, name: r.Key}
-		if best == nil || authOrder[s.kind] < authOrder[best.kind] {
-			best = s
+		group := r.Group
+		if group == 0 {
+			group = -1 - i
+		}
+		sets[group] = append(sets[group], authScheme{host: authority(e.key), kind: r.Kind, in: r.In, name: r.Key})
+	}
+	var best []authScheme
+	for _, group := range slices.SortedFunc(maps.Keys(sets), func(a, b int) int { return cmp.Or(cmp.Compare(max(a, 0), max(b, 0)), cmp.Compare(b, a)) }) {
+		set := sets[group]
+		slices.SortStableFunc(set, func(a, b authScheme) int { return cmp.Compare(authOrder[a.kind], authOrder[b.kind]) })
+		set = onePerPlace(set)
+		if best == nil || cmp.Or(cmp.Compare(len(set), len(best)), cmp.Compare(authOrder[set[0].kind], authOrder[best[0].kind])) < 0 {
+			best = set
 		}
 	}
 	return best
 }
 
-// severalCredentials says which credentials a specification asks for together,
-// where no single one suffices; "" otherwise. A tool has one.
-func severalCredentials(e *endpoint) string {
-	if e.declared == nil || len(e.declared.Security) == 0 {
-		return ""
-	}
-	first := e.declared.Security[0].Group
-	var names []string
-	for _, r := range e.declared.Security {
-		switch r.Group {
-		case 0:
-			return ""
-		case first:
-			names = append(names, printable(r.Name))
+// onePerPlace keeps the first of the credentials that go to one place: an
+// Authorization header holds one token, whatever a specification calls it.
+func onePerPlace(set []authScheme) []authScheme {
+	taken := map[[2]string]bool{}
+	return slices.DeleteFunc(set, func(s authScheme) bool {
+		at := [2]string{s.in, strings.ToLower(s.name)}
+		switch s.kind {
+		case "bearer", "basic", "oauth2":
+			at = [2]string{surface.InHeader, "authorization"}
 		}
-	}
-	return strings.Join(names, " and ")
+		again := taken[at]
+		taken[at] = true
+		return again
+	})
 }
 
 // authOptional reports whether calls succeed without any credential: a
@@ -144,35 +207,6 @@ func authOptional(e *endpoint) bool {
 	return without > 0
 }
 
-// unsentCredentials are the other credentials that every successful exchange
-// carried beside the one that calls send. Cookies and the tokens that go with
-// them are none: browsers send them anyway.
-func unsentCredentials(e *endpoint, sent *authScheme) []string {
-	if sent == nil {
-		return nil
-	}
-	counts := map[string]int{}
-	good := successes(e.obs)
-	for _, o := range good {
-		for _, a := range o.Auth {
-			switch a.Kind {
-			case "bearer", "basic", "apiKey":
-				if a.Kind != sent.kind || a.In != sent.in || a.Name != sent.name {
-					counts[strings.TrimSpace(a.Kind+" "+printable(a.Name))] += a.Count
-				}
-			}
-		}
-	}
-	var names []string
-	for name, n := range counts {
-		if n >= exchanges(good) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // declaredScopes are the OAuth 2.0 scopes that a specification asks for.
 func declaredScopes(e *endpoint, kind string) []string {
 	if e.declared == nil {
@@ -186,136 +220,4 @@ func declaredScopes(e *endpoint, kind string) []string {
 		}
 	}
 	return nil
-}
-
-// credentialNames are query parameters and headers that carry credentials
-// somewhere on the surface: nowhere are they arguments.
-func credentialNames(eps []*endpoint) map[string]bool {
-	names := map[string]bool{}
-	for _, e := range eps {
-		for _, o := range e.obs {
-			for _, a := range o.Auth {
-				if a.Name != "" && a.In != "cookie" {
-					names[a.Name] = true
-				}
-			}
-		}
-		if e.declared != nil {
-			for _, r := range e.declared.Security {
-				if r.Key != "" && r.In != "cookie" {
-					names[r.Key] = true
-				}
-			}
-		}
-	}
-	return names
-}
-
-// refWords name a credential by its kind.
-var refWords = map[string]string{"bearer": "token", "oauth2": "token", "basic": "basic", "apiKey": "api_key", "cookie": "session"}
-
-// references gives every scheme the name of its credential. Names that
-// approved tools use stay with their host; the first scheme of a kind, by
-// exchanges, gets the short name, others one with their host.
-func references(schemes map[*endpoint]*authScheme, prior surface.Prior) map[authScheme]string {
-	refs, taken := priorReferences(prior)
-	counts := map[authScheme]int{}
-	for e, s := range schemes {
-		if s != nil {
-			counts[*s] += 1 + e.exchanges()
-		}
-	}
-	var open []authScheme
-	for s := range counts {
-		if refs[s] == "" {
-			open = append(open, s)
-		}
-	}
-	slices.SortFunc(open, func(a, b authScheme) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(a.host, b.host), strings.Compare(a.kind+a.in+a.name, b.kind+b.in+b.name))
-	})
-	for _, s := range open {
-		word := cmp.Or(refWords[s.kind], "credential")
-		long := snake(s.host) + "_" + word
-		for _, ref := range []string{word, long, long + "_" + snake(s.in+" "+s.name), freeName(long, keys(taken))} {
-			if ref = strings.Trim(ref, "_"); !taken[ref] {
-				refs[s], taken[ref] = ref, true
-				break
-			}
-		}
-	}
-	return refs
-}
-
-func priorReferences(prior surface.Prior) (map[authScheme]string, map[string]bool) {
-	refs, taken := map[authScheme]string{}, map[string]bool{}
-	for _, p := range prior.Entries {
-		if p.Tool == nil || p.Tool.Auth == nil {
-			continue
-		}
-		a, b := p.Tool.Auth, p.Tool.Binding
-		k := endpointKey{scheme: b.Scheme, host: b.Host, port: b.Port}
-		s := authScheme{host: authority(k), kind: a.Kind, in: a.In, name: a.Name}
-		if refs[s] == "" || a.Ref < refs[s] {
-			refs[s] = a.Ref
-		}
-		taken[a.Ref] = true
-	}
-	return refs, taken
-}
-
-func keys(set map[string]bool) []string {
-	out := make([]string, 0, len(set))
-	for k := range set {
-		out = append(out, k)
-	}
-	return out
-}
-
-// credentialsOf are the credentials that the tools refer to, with those of
-// toolpack.yaml in place of the generated ones.
-func credentialsOf(tools []surface.Tool, opt Options) []surface.Credential {
-	byRef := map[string]*surface.Credential{}
-	for _, t := range tools {
-		if t.Auth == nil {
-			continue
-		}
-		c := byRef[t.Auth.Ref]
-		if c == nil {
-			c = &surface.Credential{Ref: t.Auth.Ref, Env: environment(opt.Name, t.Auth.Ref)}
-			byRef[t.Auth.Ref] = c
-		}
-		host := authority(endpointKey{scheme: t.Binding.Scheme, host: t.Binding.Host, port: t.Binding.Port})
-		if !slices.Contains(c.Hosts, host) {
-			c.Hosts = append(c.Hosts, host)
-		}
-	}
-	for _, c := range slices.Concat(opt.Server.Credentials, opt.Credentials) {
-		generated := byRef[c.Ref]
-		if generated == nil {
-			byRef[c.Ref] = &surface.Credential{Ref: c.Ref, Env: cmp.Or(c.Env, environment(opt.Name, c.Ref)), Hosts: slices.Clone(c.Hosts)}
-			continue
-		}
-		generated.Env = cmp.Or(c.Env, generated.Env)
-		if len(c.Hosts) > 0 {
-			generated.Hosts = slices.Clone(c.Hosts)
-		}
-	}
-	var out []surface.Credential
-	for _, c := range byRef {
-		slices.Sort(c.Hosts)
-		c.Hosts = slices.Compact(c.Hosts)
-		if c.Hosts == nil {
-			c.Hosts = []string{}
-		}
-		out = append(out, *c)
-	}
-	slices.SortFunc(out, func(a, b surface.Credential) int { return strings.Compare(a.Ref, b.Ref) })
-	return out
-}
-
-// environment is the variable of a credential: CASKMCP_<TOOLPACK>_<REF>.
-func environment(toolpack, ref string) string {
-	name := strings.Trim(snake(toolpack)+"_"+snake(ref), "_")
-	return "CASKMCP_" + strings.ToUpper(name)
 }

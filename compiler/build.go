@@ -18,8 +18,8 @@ import (
 // builder holds what tools of one surface share.
 type builder struct {
 	opt         Options
-	credentials map[string]bool // names of credential parameters
-	auth        map[*endpoint]*authScheme
+	credentials map[string]bool            // names of credential parameters
+	auth        map[*endpoint][]authScheme // the main credential first
 	refs        map[authScheme]string
 	compiled    map[*endpoint]surface.Tool
 	// nulls are the keys that are null in some successful response.
@@ -103,7 +103,7 @@ func (b *builder) fresh(e *endpoint) (surface.Tool, error) {
 	t.Binding.Accept, t.Binding.Result = out.accept, out.result
 	t.Annotations = annotationsOf(e.key.method, t.Effect)
 	t.Redact = redactOf(t.OutputSchema)
-	t.Description = descriptionOf(e, b.auth[e], &t, &in, out)
+	t.Description = descriptionOf(e, &t, &in, out)
 	t.Risk, _ = AssessRisk(t)
 	t.Confirm = confirmOf(t.Effect, t.Risk)
 	t.Toolsets = toolsetsOf(&t)
@@ -111,11 +111,21 @@ func (b *builder) fresh(e *endpoint) (surface.Tool, error) {
 }
 
 func (b *builder) authBlock(e *endpoint) *surface.Auth {
-	s := b.auth[e]
-	if s == nil {
+	sent := b.auth[e]
+	if len(sent) == 0 {
 		return nil
 	}
-	return &surface.Auth{Ref: b.refs[*s], Kind: s.kind, In: s.in, Name: s.name, Scopes: declaredScopes(e, s.kind), Optional: authOptional(e)}
+	main := b.credential(e, sent[0])
+	block := &surface.Auth{Ref: main.Ref, Kind: main.Kind, In: main.In, Name: main.Name, Scopes: main.Scopes, Optional: authOptional(e)}
+	for _, s := range sent[1:] {
+		block.Also = append(block.Also, b.credential(e, s))
+	}
+	slices.SortFunc(block.Also, func(a, b surface.Sent) int { return strings.Compare(a.Ref, b.Ref) })
+	return block
+}
+
+func (b *builder) credential(e *endpoint, s authScheme) surface.Sent {
+	return surface.Sent{Ref: b.refs[s], Kind: s.kind, In: s.in, Name: s.name, Scopes: declaredScopes(e, s.kind)}
 }
 
 // clone copies a tool so far that changing the copy leaves t alone.
@@ -128,6 +138,7 @@ func clone(t surface.Tool) surface.Tool {
 	t.Toolsets = slices.Clone(t.Toolsets)
 	if t.Auth != nil {
 		a := *t.Auth
+		a.Also = slices.Clone(a.Also)
 		t.Auth = &a
 	}
 	if t.Evidence != nil {

@@ -127,7 +127,7 @@ func (r *Result) skip(e *endpoint, reason string) {
 }
 
 func newBuilder(eps []*endpoint, prior surface.Prior, opt Options) *builder {
-	b := &builder{opt: opt, credentials: credentialNames(eps), auth: map[*endpoint]*authScheme{}, nulls: map[string]bool{}}
+	b := &builder{opt: opt, credentials: credentialNames(eps), auth: map[*endpoint][]authScheme{}, nulls: map[string]bool{}}
 	for _, e := range eps {
 		successShape(e.obs).NullKeys(b.nulls)
 	}

@@ -25,9 +25,6 @@ func notATool(e *endpoint) string {
 		return e.key.method + " asks about the server, not about the API"
 	}
 	approved := e.prior != nil && e.prior.Status == surface.Approved
-	if names := severalCredentials(e); names != "" && !approved {
-		return "it needs several credentials (" + names + "), and a tool sends one"
-	}
 	if e.declared != nil || approved && !vanished(e.obs) {
 		return unwritable(e)
 	}

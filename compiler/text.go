@@ -34,8 +34,8 @@ var texts = map[string]string{
 	"empty": "Returns no content.", "media": "Returns %s.",
 	"more": "%s and %d more fields", "paging": "Results come in pages; use %s to get more.", "paging link": "Results come in pages.",
 	"changes": "This changes data.", "destroys": "This cannot be undone.", "deprecated": "Deprecated.",
-	"unsent body": "A body of type %s cannot be sent.", "unsent credentials": "Was recorded with further credentials that calls do not send: %s.",
-	"identifies": "Identifies the %s.", "identifies nothing": "Part of the path.", "form": "Form: %s.",
+	"unsent body": "A body of type %s cannot be sent.",
+	"identifies":  "Identifies the %s.", "identifies nothing": "Part of the path.", "form": "Form: %s.",
 	"identifies from": "Identifies the %s; %s returns it as %s.", "from": "%s returns it as %s.",
 	"start": "Start of the range.", "end": "End of the range.",
 	"page": "Which page of the results to return.", "size": "How many results to return at most.", "cursor": "Where to continue, as given by the page before.",
@@ -50,12 +50,12 @@ func titleOf(name string) string {
 }
 
 // descriptionOf composes what a model reads about a tool.
-func descriptionOf(e *endpoint, auth *authScheme, t *surface.Tool, in *inputs, out output) string {
+func descriptionOf(e *endpoint, t *surface.Tool, in *inputs, out output) string {
 	purpose := e.purpose(in)
 	if e.declared != nil && (e.declared.Summary != "" || e.declared.Description != "") {
 		purpose = declaredText(e)
 	}
-	after := consequences(e, auth, t, in)
+	after := consequences(e, t, in)
 	// What comes back is told in as much detail as there is room for.
 	for _, fields := range []int{12, 8, 5, 3} {
 		text := sentences(purpose, returns(e, out, fields), after)
@@ -69,7 +69,7 @@ func descriptionOf(e *endpoint, auth *authScheme, t *surface.Tool, in *inputs, o
 
 // consequences says how to get more, what a call does for good, and what of it
 // cannot be sent.
-func consequences(e *endpoint, auth *authScheme, t *surface.Tool, in *inputs) string {
+func consequences(e *endpoint, t *surface.Tool, in *inputs) string {
 	parts := []string{paging(e, in)}
 	switch t.Effect {
 	case surface.Destructive:
@@ -84,9 +84,6 @@ func consequences(e *endpoint, auth *authScheme, t *surface.Tool, in *inputs) st
 	}
 	if body := unsentBody(e); body != "" && in.encoding == "" {
 		parts = append(parts, fmt.Sprintf(texts["unsent body"], body))
-	}
-	if names := unsentCredentials(e, auth); len(names) > 0 {
-		parts = append(parts, fmt.Sprintf(texts["unsent credentials"], enumerate(names)))
 	}
 	if e.declared != nil && e.declared.Deprecated {
 		parts = append(parts, texts["deprecated"])

@@ -17,7 +17,7 @@ func declaring(d capture.Declaration) *capture.Capture {
 	return &capture.Capture{Version: capture.FormatVersion, Name: "spec", Sealed: true, Hosts: []string{"api.shop.test"}, Declarations: []capture.Declaration{d}}
 }
 
-// A tool has one credential: what needs two is not served with half of them.
+// What needs two credentials is not served with half of them.
 func TestSeveralCredentials(t *testing.T) {
 	bearer := capture.DeclaredRequirement{Name: "token", Kind: "bearer"}
 	key := capture.DeclaredRequirement{Name: "app", Kind: "apiKey", In: "header", Key: "x-app"}
@@ -27,31 +27,29 @@ func TestSeveralCredentials(t *testing.T) {
 		return []capture.DeclaredRequirement{a, b}
 	}
 	none := capture.DeclaredRequirement{Name: "none", Kind: "none"}
+	token := surface.Auth{Ref: "token", Kind: "bearer"}
+	alone := surface.Auth{Ref: "api_key", Kind: "apiKey", In: "header", Name: "x-app"}
+	both := token
+	both.Also = []surface.Sent{{Ref: "api_key", Kind: "apiKey", In: "header", Name: "x-app"}}
+	optional := both
+	optional.Optional = true
 	for name, tt := range map[string]struct {
 		security []capture.DeclaredRequirement
-		kind     string // of the tool's credential; "skipped" where it is none
+		want     *surface.Auth
 	}{
-		"one":                 {[]capture.DeclaredRequirement{key}, "apiKey"},
-		"either":              {[]capture.DeclaredRequirement{key, bearer}, "bearer"},
-		"both":                {together(1), "skipped"},
-		"both or one":         {append(together(1), key), "apiKey"},
-		"two pairs":           {append(together(1), together(2)...), "skipped"},
-		"both or nothing":     {append(together(1), none), ""},
-		"the document is mum": {[]capture.DeclaredRequirement{{Name: "unknown", Kind: "unknown"}}, ""},
+		"one":                 {[]capture.DeclaredRequirement{key}, &alone},
+		"either":              {[]capture.DeclaredRequirement{key, bearer}, &token},
+		"both":                {together(1), &both},
+		"both or one":         {append(together(1), key), &alone},
+		"two pairs":           {append(together(1), together(2)...), &both},
+		"both or nothing":     {append(together(1), none), &optional},
+		"one place":           {[]capture.DeclaredRequirement{{Name: "a", Kind: "oauth2", Group: 1}, {Name: "b", Kind: "bearer", Group: 1}}, &surface.Auth{Ref: "token", Kind: "oauth2"}},
+		"the document is mum": {[]capture.DeclaredRequirement{{Name: "unknown", Kind: "unknown"}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := compile(t, surface.Prior{}, Options{}, declaring(capture.Declaration{Security: tt.security}))
-			if tt.kind == "skipped" {
-				require.Empty(t, r.Surface.Tools)
-				require.Equal(t, []Skipped{{Request: "POST https://api.shop.test/files", Reason: "it needs several credentials (token and app), and a tool sends one"}}, r.Skipped)
-				return
-			}
 			require.Len(t, r.Surface.Tools, 1)
-			if a := r.Surface.Tools[0].Auth; tt.kind == "" {
-				require.Nil(t, a)
-			} else {
-				require.Equal(t, tt.kind, a.Kind)
-			}
+			require.Equal(t, tt.want, r.Surface.Tools[0].Auth)
 		})
 	}
 }
@@ -77,13 +75,27 @@ func TestUnsentParts(t *testing.T) {
 	require.Equal(t, "the request body is application/octet-stream, which arguments cannot express", r.Skipped[0].Reason)
 	r = compile(t, surface.Prior{}, Options{}, body(false))
 	require.Equal(t, "Uploads a file. A body of type application/octet-stream cannot be sent.", r.Surface.Tools[0].Description)
+}
 
-	two := captured(t, "a", exchange{request: "GET https://api.shop.test/orders", response: `[]`, times: 3})
-	two.Observations[0].Auth = append(two.Observations[0].Auth, capture.Auth{Kind: "apiKey", In: "header", Name: "x-app", Count: 3}, capture.Auth{Kind: "cookie", In: "cookie", Name: "sid", Count: 3})
-	x := tool(t, compile(t, surface.Prior{}, Options{}, two), "list_orders")
-	require.Equal(t, "bearer", x.Auth.Kind)
-	require.Equal(t, "Lists orders. Was recorded with further credentials that calls do not send: apiKey x-app.", x.Description)
-	two.Observations[0].Auth[1].Count = 2
-	x = tool(t, compile(t, surface.Prior{}, Options{}, two), "list_orders")
-	require.Equal(t, "Lists orders.", x.Description, "one call did without")
+// Calls send what every recorded one sent, also what says for whom they are.
+func TestFurtherCredentials(t *testing.T) {
+	seen := captured(t, "a", exchange{request: "GET https://api.shop.test/orders", response: `[]`, times: 3})
+	o := &seen.Observations[0]
+	o.Auth = append(o.Auth, capture.Auth{Kind: "apiKey", In: "header", Name: "x-rest-key", Count: 3}, capture.Auth{Kind: "cookie", In: "cookie", Name: "sid", Count: 3})
+	o.Headers = []capture.Parameter{{Name: "x-application-id", Count: 3}, {Name: "x-client-version", Count: 3}}
+	r := compile(t, surface.Prior{}, Options{Name: "shop"}, seen)
+	require.Equal(t, &surface.Auth{Ref: "token", Kind: "bearer", In: "header", Name: "Authorization", Also: []surface.Sent{
+		{Ref: "api_key", Kind: "apiKey", In: "header", Name: "x-application-id"}, {Ref: "rest_key", Kind: "apiKey", In: "header", Name: "x-rest-key"},
+	}}, tool(t, r, "list_orders").Auth)
+	var variables []string
+	for _, c := range r.Surface.Server.Credentials {
+		variables = append(variables, c.Env)
+	}
+	require.Equal(t, []string{"CASKMCP_SHOP_API_KEY", "CASKMCP_SHOP_REST_KEY", "CASKMCP_SHOP_TOKEN"}, variables)
+	again := compile(t, approved(t, r), Options{Name: "shop"}, seen)
+	require.Equal(t, tool(t, r, "list_orders").Auth, tool(t, again, "list_orders").Auth)
+	require.Empty(t, again.Proposals)
+
+	o.Auth[1].Count, o.Headers[0].Count = 2, 2
+	require.Empty(t, tool(t, compile(t, surface.Prior{}, Options{}, seen), "list_orders").Auth.Also, "one call did without")
 }

@@ -30,7 +30,7 @@ func fullTool(name string) surface.Tool {
 			Fixed:     []surface.Fixed{{In: surface.InHeader, Key: "X-Mode", Value: json.RawMessage(`"full"`)}},
 			Operation: &surface.Operation{Kind: "jsonrpc", Name: "users.list"},
 		},
-		Auth:     &surface.Auth{Ref: "api", Kind: "apiKey", In: "header", Name: "X-Api-Key", Scopes: []string{"users:read"}},
+		Auth:     &surface.Auth{Ref: "api", Kind: "apiKey", In: "header", Name: "X-Api-Key", Scopes: []string{"users:read"}, Also: []surface.Sent{{Ref: "app", Kind: "apiKey", In: "header", Name: "X-App", Scopes: []string{"app:read"}}}},
 		Effect:   surface.Read,
 		Risk:     surface.Low,
 		Confirm:  surface.Always,

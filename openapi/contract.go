@@ -249,13 +249,23 @@ func pathKeys(tools []surface.Tool) []pathKey {
 
 var notInComponent = regexp.MustCompile(`[^A-Za-z0-9._-]`)
 
-// requirement adds the security scheme of a, and refers to it. The URLs of an
-// OAuth 2 flow are not known, so its access token is described as what is
-// sent: a bearer token.
+// requirement adds the security schemes of a, all of which a call needs, and
+// refers to them.
 func (w *contractWriter) requirement(a *surface.Auth) []map[string][]string {
 	if a == nil {
 		return []map[string][]string{}
 	}
+	together := map[string][]string{}
+	for _, c := range a.All() {
+		together[w.scheme(c)] = append([]string{}, c.Scopes...)
+	}
+	return []map[string][]string{together}
+}
+
+// scheme adds the security scheme of one credential and returns its name. The
+// URLs of an OAuth 2 flow are not known, so its access token is described as
+// what is sent: a bearer token.
+func (w *contractWriter) scheme(a surface.Sent) string {
 	s := securityScheme{Type: "http", Scheme: "bearer"}
 	switch a.Kind {
 	case "basic":
@@ -273,11 +283,7 @@ func (w *contractWriter) requirement(a *surface.Auth) []map[string][]string {
 		name = notInComponent.ReplaceAllString(a.Ref, "_") + "_" + strconv.Itoa(n)
 	}
 	w.schemes[name] = s
-	scopes := slices.Clone(a.Scopes)
-	if scopes == nil {
-		scopes = []string{}
-	}
-	return []map[string][]string{{name: scopes}}
+	return name
 }
 
 // decodeSchema reads a tool's schema, keeping numbers as they are written.

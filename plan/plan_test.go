@@ -54,7 +54,7 @@ func getOrder() surface.Tool {
 			Result:    "items",
 			Operation: &surface.Operation{Kind: "jsonrpc", Name: "order.get"},
 		},
-		Auth:     &surface.Auth{Ref: "shop", Kind: "apiKey", In: "header", Name: "X-Api-Key", Scopes: []string{"orders:read"}},
+		Auth:     &surface.Auth{Ref: "shop", Kind: "apiKey", In: "header", Name: "X-Api-Key", Scopes: []string{"orders:read"}, Also: []surface.Sent{{Ref: "app", Kind: "apiKey", In: "header", Name: "X-App", Scopes: []string{"app:read"}}}},
 		Effect:   surface.Read,
 		Risk:     surface.Low,
 		Confirm:  surface.Always,

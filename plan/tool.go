@@ -138,14 +138,46 @@ var authRank = map[string]int{"": 0, "cookie": 1, "basic": 1, "apiKey": 1, "bear
 func (j *toolJudge) auth() {
 	b, a := j.before.Auth, j.after.Auth
 	if b == nil || a == nil {
-		if a == nil {
-			j.block("auth.weakened", "calls are no longer authenticated; they used %s (%s)", quote(b.Ref), quote(b.Kind))
-		} else {
-			j.block("auth.changed", "calls now send the credential %s (%s); they sent none", quote(a.Ref), quote(a.Kind))
-			j.scopes(nil, a.Scopes)
+		for _, c := range b.All() {
+			j.block("auth.weakened", "calls are no longer authenticated; they used %s (%s)", quote(c.Ref), quote(c.Kind))
+		}
+		for i, c := range a.All() {
+			j.sends(c, map[bool]string{true: "; they sent none", false: " beside it"}[i == 0])
 		}
 		return
 	}
+	j.credential(b.All()[0], a.All()[0])
+	switch {
+	case !b.Optional && a.Optional:
+		j.block("auth.weakened", "calls go without the credential %s where it is not set", quote(a.Ref))
+	case b.Optional && !a.Optional:
+		j.review("auth.changed", "calls need the credential %s; they went without it where it was not set", quote(a.Ref))
+	}
+	byRef := func(list []surface.Sent, ref string) int {
+		return slices.IndexFunc(list, func(c surface.Sent) bool { return c.Ref == ref })
+	}
+	for _, c := range a.Also {
+		if i := byRef(b.Also, c.Ref); i >= 0 {
+			j.credential(b.Also[i], c)
+		} else {
+			j.sends(c, " beside "+quote(a.Ref))
+		}
+	}
+	for _, c := range b.Also {
+		if byRef(a.Also, c.Ref) < 0 {
+			j.block("auth.weakened", "calls no longer send the credential %s (%s) beside %s", quote(c.Ref), quote(c.Kind), quote(a.Ref))
+		}
+	}
+}
+
+// sends judges a credential that is new to the tool.
+func (j *toolJudge) sends(c surface.Sent, instead string) {
+	j.block("auth.changed", "calls now send the credential %s (%s)%s", quote(c.Ref), quote(c.Kind), instead)
+	j.scopes(nil, c.Scopes)
+}
+
+// credential judges a credential that is sent in place of another one.
+func (j *toolJudge) credential(b, a surface.Sent) {
 	if b.Kind != a.Kind {
 		code := "auth.changed"
 		if authRank[a.Kind] < authRank[b.Kind] {
@@ -158,12 +190,6 @@ func (j *toolJudge) auth() {
 	}
 	if b.In != a.In || b.Name != a.Name {
 		j.block("auth.changed", "the credential goes to %s %s; it went to %s %s", orNone(a.In), orNone(a.Name), orNone(b.In), orNone(b.Name))
-	}
-	switch {
-	case !b.Optional && a.Optional:
-		j.block("auth.weakened", "calls go without the credential %s where it is not set", quote(a.Ref))
-	case b.Optional && !a.Optional:
-		j.review("auth.changed", "calls need the credential %s; they went without it where it was not set", quote(a.Ref))
 	}
 	if !slices.Equal(b.Scopes, a.Scopes) {
 		j.scopes(b.Scopes, a.Scopes)

@@ -170,6 +170,27 @@ type Auth struct {
 	// Optional says that the API answers without the credential, too: it is sent
 	// where it is set, and calls go without where it is not.
 	Optional bool `json:"optional,omitempty"`
+	// Also are further credentials that every call sends beside it, sorted by
+	// Ref: an application's key beside a user's token. They are optional where it
+	// is.
+	Also []Sent `json:"also,omitempty"`
+}
+
+// Sent is one credential as a call sends it. The fields are those of Auth.
+type Sent struct {
+	Ref    string   `json:"ref"`
+	Kind   string   `json:"kind"`
+	In     string   `json:"in,omitempty"`
+	Name   string   `json:"name,omitempty"`
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+// All are the credentials of a call, the main one first; none for nil.
+func (a *Auth) All() []Sent {
+	if a == nil {
+		return nil
+	}
+	return append([]Sent{{Ref: a.Ref, Kind: a.Kind, In: a.In, Name: a.Name, Scopes: a.Scopes}}, a.Also...)
 }
 
 // Limits bound one tool.

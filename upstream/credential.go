@@ -16,38 +16,55 @@ import (
 	"github.com/tomallicino/caskmcp/surface"
 )
 
-// authorize puts the tool's credential on req. Where it cannot, nothing may be
-// sent, because a request without its credential is another request - unless it
-// was approved that calls may go without one that is not set.
+// authorize puts the tool's credentials on req. Where it cannot, nothing may be
+// sent, because a request without its credentials is another request - unless
+// it was approved that calls may go without what is not set.
 func (c *Client) authorize(req *http.Request, op *operation) error {
 	auth := op.tool.Auth
-	if auth == nil {
-		return nil
+	all := auth.All()
+	values := make([]string, len(all))
+	for i, a := range all {
+		value, err := c.credential(a.Ref, op)
+		switch {
+		case err == nil:
+			values[i] = value
+		case auth.Optional && err.Code == "credential.missing":
+			return nil
+		default:
+			return err
+		}
 	}
-	i := slices.IndexFunc(c.server.Credentials, func(cr surface.Credential) bool { return cr.Ref == auth.Ref })
+	for i, a := range all {
+		if err := place(req, a, values[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// credential is the value that the approved server block lets op send.
+func (c *Client) credential(ref string, op *operation) (string, *Error) {
+	i := slices.IndexFunc(c.server.Credentials, func(cr surface.Credential) bool { return cr.Ref == ref })
 	if i < 0 {
-		return &Error{Code: "credential.unknown", Text: fmt.Sprintf(
-			"This tool needs credential %q, which the approved server block does not define. Nothing was sent. Define it under auth: in toolpack.yaml, then run \"caskmcp approve\" and \"caskmcp apply\".", auth.Ref)}
+		return "", &Error{Code: "credential.unknown", Text: fmt.Sprintf(
+			"This tool needs credential %q, which the approved server block does not define. Nothing was sent. Define it under auth: in toolpack.yaml, then run \"caskmcp approve\" and \"caskmcp apply\".", ref)}
 	}
 	cred := c.server.Credentials[i]
 	host := op.origin.Host
 	if !slices.Contains(cred.Hosts, host) && !slices.Contains(cred.Hosts, net.JoinHostPort(host, strconv.Itoa(op.origin.Port))) {
-		return &Error{Code: "credential.host", Text: fmt.Sprintf(
-			"Credential %q is not approved for host %s. Nothing was sent.", auth.Ref, host)}
+		return "", &Error{Code: "credential.host", Text: fmt.Sprintf(
+			"Credential %q is not approved for host %s. Nothing was sent.", ref, host)}
 	}
 	value, ok := c.secrets.value(cred.Ref)
-	if !ok && auth.Optional {
-		return nil
-	}
 	if !ok {
-		return &Error{Code: "credential.missing", Text: fmt.Sprintf(
-			"Credential %q is missing: set the environment variable %s where caskmcp serve runs. Nothing was sent.", auth.Ref, cred.Env)}
+		return "", &Error{Code: "credential.missing", Text: fmt.Sprintf(
+			"Credential %q is missing: set the environment variable %s where caskmcp serve runs. Nothing was sent.", ref, cred.Env)}
 	}
-	return place(req, auth, value)
+	return value, nil
 }
 
 // place writes a credential where its kind belongs.
-func place(req *http.Request, auth *surface.Auth, value string) error {
+func place(req *http.Request, auth surface.Sent, value string) error {
 	invalid := &Error{Code: "credential.invalid", Text: fmt.Sprintf("Credential %q has a value or place that HTTP cannot carry. Nothing was sent.", auth.Ref)}
 	if !httpguts.ValidHeaderFieldValue(value) {
 		return invalid
@@ -88,6 +105,9 @@ func place(req *http.Request, auth *surface.Auth, value string) error {
 		}
 		if name != "" {
 			value = name + "=" + value
+		}
+		if others := req.Header.Get("Cookie"); others != "" {
+			value = others + "; " + value
 		}
 		req.Header.Set("Cookie", value)
 	default:

@@ -73,6 +73,38 @@ func TestOptionalCredential(t *testing.T) {
 	require.Equal(t, hits, up.hits.Load())
 }
 
+// What needs several credentials gets all of them or is not called.
+func TestSeveralCredentials(t *testing.T) {
+	up := newAPI(t, jsonBody(`{}`))
+	tool := binding(t, up.URL, "GET", "/x")
+	tool.Auth = &surface.Auth{Ref: "user", Kind: "cookie", Name: "sid", Also: []surface.Sent{
+		{Ref: "app", Kind: "apiKey", In: "header", Name: "X-App"}, {Ref: "device", Kind: "apiKey", In: "cookie", Name: "device"},
+	}}
+	server := surface.Server{Credentials: []surface.Credential{
+		{Ref: "app", Env: "APP", Hosts: []string{"127.0.0.1"}}, {Ref: "device", Env: "DEVICE", Hosts: []string{"127.0.0.1"}}, {Ref: "user", Env: "USER_TOKEN", Hosts: []string{"127.0.0.1"}},
+	}}
+	set := map[string]string{"APP": "app-key", "DEVICE": "d1", "USER_TOKEN": "secret"}
+	_, err := newClient(t, server, set, tool).Do(t.Context(), Call{Tool: "it"})
+	require.NoError(t, err)
+	require.Equal(t, "app-key", up.last.Header.Get("X-App"))
+	require.Equal(t, "sid=secret; device=d1", up.last.Header.Get("Cookie"))
+
+	hits := up.hits.Load()
+	delete(set, "APP")
+	_, err = newClient(t, server, set, tool).Do(t.Context(), Call{Tool: "it"})
+	require.ErrorContains(t, err, "set the environment variable APP")
+	require.Equal(t, hits, up.hits.Load())
+	tool.Auth.Optional = true
+	_, err = newClient(t, server, set, tool).Do(t.Context(), Call{Tool: "it"})
+	require.NoError(t, err)
+	require.Empty(t, up.last.Header.Get("Cookie"), "not half of them")
+
+	tool.Auth.Also[0].In, tool.Auth.Also[0].Name = "cookie", "sid"
+	_, refused, err := New(server, []surface.Tool{tool}, Options{})
+	require.NoError(t, err)
+	require.ErrorContains(t, refused["it"], "two credentials go to")
+}
+
 func TestCredentialIsNotSent(t *testing.T) {
 	up := newAPI(t, jsonBody(`{}`))
 	creds := func(hosts ...string) surface.Server {

@@ -130,11 +130,34 @@ func (op *operation) checkPlaces() error {
 			return fmt.Errorf("fixed value: %w", err)
 		}
 	}
-	if a := op.tool.Auth; a != nil && a.Name != "" && seen[placeOf(a.In, a.Name)] {
-		return fmt.Errorf("%s %q is the credential's place and an argument's too", a.In, a.Name)
+	if err := op.checkAuth(seen); err != nil {
+		return err
 	}
 	if seen[placeOf(surface.InBody, "")] && seen.count(surface.InBody) > 1 {
 		return fmt.Errorf("the body is one argument and has properties too")
+	}
+	return nil
+}
+
+// checkAuth refuses credentials that share a place with each other or with an
+// argument.
+func (op *operation) checkAuth(seen places) error {
+	taken := places{}
+	for _, a := range op.tool.Auth.All() {
+		at := placeOf(a.In, a.Name)
+		switch a.Kind {
+		case "bearer", "basic", "oauth2":
+			at = placeOf(surface.InHeader, "authorization")
+		case "cookie":
+			at = placeOf("cookie", a.Name)
+		}
+		if taken[at] {
+			return fmt.Errorf("two credentials go to %s %q", a.In, a.Name)
+		}
+		taken[at] = true
+		if a.Name != "" && seen[placeOf(a.In, a.Name)] {
+			return fmt.Errorf("%s %q is the credential's place and an argument's too", a.In, a.Name)
+		}
 	}
 	return nil
 }
