@@ -41,7 +41,7 @@ func (v *view) details(l level, budget int) string {
 	}
 	for _, p := range v.packs {
 		if len(p.free) > 0 && l < noRemovals {
-			b.WriteString("\n" + details(false, v.freeTitle(p), freeTable(p.free)))
+			b.WriteString("\n" + details(false, v.freeTitle(p), freeList(p.free)))
 		} else if len(p.free) > 0 {
 			b.WriteString("\n" + v.freeTitle(p) + ".\n")
 		}
@@ -246,13 +246,13 @@ func unchangedFields(c plan.Change) int {
 	return n
 }
 
-// freeTable names what needs no approval, or is only for information.
-func freeTable(free []plan.Change) string {
+// freeList names what needs no approval, or is only for information.
+func freeList(free []plan.Change) string {
 	r := rowsOf(free)
 	var b strings.Builder
-	b.WriteString(r.facts(false) + "| Change | Why |\n|:--|:--|\n")
+	b.WriteString(r.facts(false))
 	for _, c := range free {
-		fmt.Fprintf(&b, "| %s | %s |\n", r.object(c), r.why(c, false))
+		b.WriteString("- " + r.text(c, false) + "\n")
 	}
 	return b.String()
 }

@@ -43,7 +43,7 @@ func renderDrift(r *drift.Report, opt Options, l level, budget int) string {
 		}
 	}
 	if l == full && len(info) > 0 {
-		b.WriteString("\n" + details(false, "For information: "+plural(len(info), "operation"), freeTable(info)))
+		b.WriteString("\n" + details(false, "For information: "+plural(len(info), "operation"), freeList(info)))
 	}
 	if l < tableOnly {
 		b.WriteString(noteList("Notes", r.Notes))
@@ -77,11 +77,11 @@ func driftVerdict(r *drift.Report) string {
 
 func driftTable(s *sheet, changes []plan.Change) {
 	r := rowsOf(changes)
-	head := "\n" + r.facts(s.short) + "| Class | Tool | What |\n|:--|:--|:--|\n"
-	s.leftOut(s.section(head, len(changes), func(i int) string {
+	head := "\n" + r.facts(s.short) + "| Class | Tool |\n|:--|:--|\n"
+	s.leftOut(s.write(section{head, len(changes), func(i int) string {
 		c := changes[i]
-		return fmt.Sprintf("| %s | %s | %s |\n", classMark(c.Class()), r.object(c), r.why(c, s.short))
-	}), "")
+		return fmt.Sprintf("| %s | %s |\n", classMark(c.Class()), r.text(c, s.short))
+	}}), "row", "")
 }
 
 func classMark(c plan.Class) string {

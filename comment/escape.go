@@ -17,7 +17,22 @@ const maxInline = 160
 // inline writes captured text as one <code> element, shortened to maxInline
 // characters. Every ASCII character that Markdown, HTML or GitHub could give a
 // meaning is a numeric reference; nothing is linked or mentioned inside code.
-func inline(s string) string { return "<code>" + escape(shorten(s, maxInline)) + "</code>" }
+func inline(s string) string { return code(shorten(s, maxInline)) }
+
+// code writes s as one <code> element, in which a long name or path has places
+// to break: a word as wide as a telephone would widen the table it is in.
+func code(s string) string {
+	text := escape(s)
+	if utf8.RuneCountInString(s) > maxUnbroken {
+		text = breaker.Replace(text)
+	}
+	return "<code>" + text + "</code>"
+}
+
+// maxUnbroken is how many characters need no place to break.
+const maxUnbroken = 30
+
+var breaker = strings.NewReplacer("//", "//<wbr>", "/", "/<wbr>", ".", ".<wbr>", ",", ",<wbr>", "&#95;", "&#95;<wbr>", "&#61;", "&#61;<wbr>")
 
 // escape writes s so that it means itself and nothing else inside <code>:
 // ASCII letters, digits and " -.,/;()" stay, other ASCII is written as numeric

@@ -146,7 +146,7 @@ func (r *report) show(v *view) {
 
 // plain is the text of a headline.
 func plain(headline string) string {
-	return html.UnescapeString(strings.NewReplacer("## ", "", "<code>", "", "</code>", "").Replace(headline))
+	return html.UnescapeString(strings.NewReplacer("## ", "", "<code>", "", "</code>", "", "<wbr>", "").Replace(headline))
 }
 
 // hashOf is the source expression for an inline element (CSP Level 3, section

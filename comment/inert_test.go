@@ -24,7 +24,7 @@ import (
 // Elements and attributes that a rendered comment has. GitHub's own renderer
 // is stricter: it would drop what this one keeps.
 var commentElements = map[string][]string{
-	"html": nil, "head": nil, "body": nil, "h2": nil, "h3": nil, "p": nil, "strong": nil, "code": {"class"}, "pre": nil, "br": nil,
+	"html": nil, "head": nil, "body": nil, "h2": nil, "h3": nil, "p": nil, "strong": nil, "code": {"class"}, "pre": nil, "br": nil, "wbr": nil,
 	"blockquote": nil, "ul": nil, "li": nil, "details": {"open"}, "summary": nil, "a": {"href"},
 	"table": nil, "thead": nil, "tbody": nil, "tr": nil, "th": {"style"}, "td": {"style"},
 }
@@ -164,6 +164,23 @@ func TestHostileTextIsInert(t *testing.T) {
 		require.LessOrEqual(t, len(text), opt.MaxBytes)
 		requireSafe(t, text)
 		requireInert(t, text, foreign)
+	}
+	for i, h := range hostile { // as the name of one toolpack among others
+		one, two, same := *few, *few, *few
+		one.Toolpack, two.Toolpack, same.Toolpack = h, hostile[(i+1)%len(hostile)], hostile[(i+2)%len(hostile)]
+		same.Changes = nil
+		one.Notes, two.Reviews = hostileNotes(), hostileNotes()
+		packs := []Toolpack{{&one, hostileApprovals(&one)}, {&two, nil}, {&same, hostileApprovals(&same)}}
+		opt := Options{Key: h, Head: h, Base: h, Commit: h, State: []State{Planned, Outdated, Applied}[i%3], MaxBytes: []int{60_000, 20_000, 3_000}[i%3]}
+		text := Plan(packs, opt)
+		require.True(t, strings.HasPrefix(text, Marker("plan", h)), text[:100])
+		require.LessOrEqual(t, len(text), opt.MaxBytes)
+		requireSafe(t, text)
+		requireInert(t, text, foreign)
+		for _, a := range Annotations(packs, nil) {
+			requireLine(t, a.Title)
+			requireLine(t, a.Message)
+		}
 	}
 	text := Summary(one(p, hostileApprovals(p)), Options{})
 	require.True(t, strings.HasPrefix(text, "## 🛑"))

@@ -61,7 +61,7 @@ func sentence(text string) string {
 			break
 		}
 		if rest[start] != '"' {
-			b.WriteString("<code>" + escape(shorten(rest[start:], maxJSON)) + "</code>")
+			b.WriteString(code(shorten(rest[start:], maxJSON)))
 			break
 		}
 		end := closingQuote(rest, start)

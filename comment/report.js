@@ -25,7 +25,7 @@
   }
   fold.addEventListener("click", function () { setOpen(fold.textContent !== "Fold all"); });
   fold.hidden = parts.length < 2;
-  if (parts.length > 10) { setOpen(false); }
+  if (parts.length > 3) { setOpen(false); }
   form.addEventListener("submit", function (e) { e.preventDefault(); });
   form.addEventListener("input", apply);
   form.hidden = changes.length === 0;

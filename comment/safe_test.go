@@ -47,7 +47,7 @@ func requireSafe(t *testing.T, text string) {
 	}
 	require.Empty(t, open, "a fence stays open")
 	body := strings.Join(outside, "\n")
-	body = ourMarker.ReplaceAllString(body, "")
+	body = strings.ReplaceAll(ourMarker.ReplaceAllString(body, ""), "<wbr>", "")
 
 	depth := map[string]int{}
 	for _, m := range tags.FindAllStringSubmatch(body, -1) {
@@ -93,6 +93,8 @@ func TestEscape(t *testing.T) {
 		require.Equal(t, want, escape(in))
 	}
 	require.Equal(t, "<code>"+strings.Repeat("ä", maxInline)+"…</code>", inline(strings.Repeat("ä", 500)))
+	require.Equal(t, "<code>/short/path</code>", inline("/short/path"))
+	require.Equal(t, "<code>/<wbr>a/<wbr>path/<wbr>&#123;that&#95;<wbr>is&#125;/<wbr>very-much-longer</code>", inline("/a/path/{that_is}/very-much-longer"))
 }
 
 func TestFenceIsLongerThanItsContent(t *testing.T) {
@@ -132,10 +134,19 @@ func FuzzPlan(f *testing.F) {
 		requireInert(t, text, markup)
 		require.LessOrEqual(t, len(Plan(one(p, nil), Options{})), MaxBytes)
 
+		other := *p
+		other.Toolpack, other.Changes = b, p.Changes[int(budget)%(len(p.Changes)+1):]
+		several := []Toolpack{{&other, nil}, {p, approvals}, {makePlan(t, state(shop(x)), shop(x)), nil}}
+		text = Plan(several, opt)
+		require.LessOrEqual(t, len(text), limit)
+		require.True(t, strings.HasPrefix(text, Marker("plan", b)) || b == "" && strings.HasPrefix(text, "## "))
+		fuzzSafe(t, text)
+		requireInert(t, text, markup)
+
 		page, err := HTML(Toolpack{p, approvals}, opt)
 		require.NoError(t, err)
 		requireInertPage(t, page, len(p.Changes))
-		for _, x := range Annotations(one(p, nil), func(int, string) []byte { return []byte(a) }) {
+		for _, x := range Annotations(several, func(int, string) []byte { return []byte(a) }) {
 			requireLine(t, x.Title)
 			requireLine(t, x.Message)
 		}

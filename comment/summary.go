@@ -86,17 +86,14 @@ func (v *view) packTable(s *sheet) {
 	if other {
 		head = "\n| Toolpack | Approvals | Risk | Add | Change | Replace | Remove | Other |\n|:--|:--|:--|--:|--:|--:|--:|--:|\n"
 	}
-	left := s.section(head, len(v.packs), func(i int) string {
+	s.leftOut(s.write(section{head, len(v.packs), func(i int) string {
 		p := v.packs[i]
 		row := fmt.Sprintf("| %s | %s | %s | %d | %d | %d | %d |", inline(p.Toolpack), p.n.state(v.opt.State), riskChange(p), p.Summary.Add, p.Summary.Change, p.Summary.Replace, p.Summary.Remove)
 		if other {
 			row += fmt.Sprintf(" %d |", p.Summary.Other)
 		}
 		return row + "\n"
-	})
-	if left > 0 && left < len(v.packs) {
-		fmt.Fprintf(s.b, "\n%s left out here.\n", plural(left, "more toolpack")+verb(left, " is", " are"))
-	}
+	}}), "toolpack", "")
 }
 
 // state is how far a toolpack is approved, in a cell of a table.
