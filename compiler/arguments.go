@@ -12,9 +12,33 @@ import (
 	"github.com/tomallicino/caskmcp/surface"
 )
 
-// requiredSupport is how many exchanges must all have a query parameter or body
-// property before it is required.
-const requiredSupport = 10
+// requiredSupport is how many calls must all have a query parameter or body
+// property before it is required. Where others are optional and yet mostly
+// given, it could be one more of those, so that it takes optionalSupport.
+const (
+	requiredSupport = 10
+	optionalSupport = 20
+)
+
+// required says which of several counts out of total calls are so high that what
+// was counted is required.
+func required(total int, counts map[string]int) map[string]bool {
+	given, possible := 0, 0
+	for _, n := range counts {
+		if n < total {
+			given, possible = given+n, possible+total
+		}
+	}
+	support := requiredSupport
+	if given*3 > possible*2 {
+		support = optionalSupport
+	}
+	out := map[string]bool{}
+	for name, n := range counts {
+		out[name] = total >= support && n >= total
+	}
+	return out
+}
 
 // argument is one argument of a tool in the making.
 type argument struct {
@@ -43,7 +67,7 @@ var refusedHeaders = wordSet(`host authorization proxy-authorization cookie cont
 	x-http-method x-http-method-override x-method-override date range set-cookie`)
 
 // inputsOf finds the arguments of e. Names that prior has stay.
-func inputsOf(e *endpoint, prior *surface.Tool, credentials map[string]bool) inputs {
+func inputsOf(e *endpoint, prior *surface.Tool, credentials map[string]bool, habits *schema.Habits) inputs {
 	in := inputs{}
 	names := pathNames(e, prior)
 	in.path = fill(e.key.template, names)
@@ -51,7 +75,7 @@ func inputsOf(e *endpoint, prior *surface.Tool, credentials map[string]bool) inp
 		in.arguments = append(in.arguments, pathArgument(names[i], h, e.declared))
 	}
 	in.arguments = append(in.arguments, queryArguments(e.obs, credentials)...)
-	body, encoding := bodyArguments(e.obs)
+	body, encoding := bodyArguments(e.obs, habits)
 	if e.key.method == "PATCH" {
 		// A partial update needs none of its properties (RFC 5789).
 		for i := range body {
@@ -154,10 +178,13 @@ func queryArguments(obs []capture.Observation, credentials map[string]bool) []ar
 		}
 	}
 	var out []argument
+	always := required(total, counts)
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		a := byName[name]
-		// What only pages, sorts or selects is a choice, however constant.
-		a.required = total >= requiredSupport && counts[name] >= total && (roles[snake(name)] == "" || roles[snake(name)] == "search text")
+		// What only pages, sorts or selects is a choice, however constant, and so
+		// is a flag.
+		role := roles[snake(name)]
+		a.required = always[name] && (role == "" || role == "search text") && a.shape.Booleans < a.shape.Total()
 		a.schema = parameterSchema(a.shape, name)
 		if repeated[name] {
 			a.schema = map[string]any{"type": "array", "items": a.schema}
@@ -170,7 +197,7 @@ func queryArguments(obs []capture.Observation, credentials map[string]bool) []ar
 // parameterSchema is the schema of a value that travels as text: whatever was
 // seen, an empty value is no type of its own.
 func parameterSchema(s *schema.Shape, name string) map[string]any {
-	doc := s.InputAs(name)
+	doc := s.InputAs(name, nil)
 	if len(doc) == 0 || roles[snake(name)] == "search text" {
 		doc["type"] = "string" // people search for numbers, too
 	}
@@ -229,21 +256,31 @@ func requestShape(obs []capture.Observation, encoding string) (shape *schema.Sha
 
 // bodyArguments are the top-level properties of the request body, or the whole
 // body where it is no record.
-func bodyArguments(obs []capture.Observation) ([]argument, string) {
+func bodyArguments(obs []capture.Observation, habits *schema.Habits) ([]argument, string) {
 	encoding := bodyEncoding(obs)
 	if encoding == "" {
 		return nil, ""
+	}
+	if !isJSON(encoding) {
+		habits = nil // texts are never null
 	}
 	shape, _, _ := requestShape(obs, encoding)
 	if !isRecord(shape) {
 		doc := map[string]any{"type": "string"}
 		if shape != nil && shape.Total() > 0 {
-			doc = shape.InputAs("body")
+			doc = shape.InputAs("body", habits)
 		}
 		return []argument{{Argument: surface.Argument{In: surface.InBody}, required: true, schema: doc, shape: shape}}, encoding
 	}
 	// Whether a property is always there is judged by successful calls.
 	good, _, total := requestShape(successes(obs), encoding)
+	counts := map[string]int{}
+	if good != nil && good.Objects != nil && good.Objects.Count >= total {
+		for name := range shape.Objects.Properties {
+			counts[name] = good.Objects.Properties[name].Total()
+		}
+	}
+	always := required(total, counts)
 	var out []argument
 	for _, name := range slices.Sorted(maps.Keys(shape.Objects.Properties)) {
 		p := shape.Objects.Properties[name]
@@ -252,12 +289,9 @@ func bodyArguments(obs []capture.Observation) ([]argument, string) {
 			values, repeated = fieldValues(p)
 			repeated = repeated || strings.HasSuffix(name, "[]")
 		}
-		a := argument{Argument: surface.Argument{In: surface.InBody, Key: name}, shape: values, schema: openObjects(values.InputAs(name))}
+		a := argument{Argument: surface.Argument{In: surface.InBody, Key: name}, shape: values, schema: openObjects(values.InputAs(name, habits)), required: always[name]}
 		if repeated {
 			a.schema = map[string]any{"type": "array", "items": a.schema}
-		}
-		if good != nil && good.Objects != nil && total >= requiredSupport && good.Objects.Count >= total {
-			a.required = good.Objects.Properties[name].Total() >= good.Objects.Count
 		}
 		out = append(out, a)
 	}

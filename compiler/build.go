@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tomallicino/caskmcp/internal/canonical"
+	"github.com/tomallicino/caskmcp/schema"
 	"github.com/tomallicino/caskmcp/surface"
 )
 
@@ -22,8 +23,8 @@ type builder struct {
 	auth        map[*endpoint][]authScheme // the main credential first
 	refs        map[authScheme]string
 	compiled    map[*endpoint]surface.Tool
-	// nulls are the keys that are null in some successful response.
-	nulls map[string]bool
+	// returned and sent are the habits of successful responses and of requests.
+	returned, sent schema.Habits
 }
 
 // compile compiles every endpoint from its evidence, and again those whose
@@ -67,15 +68,6 @@ func (b *builder) compileAll(eps []*endpoint) error {
 	return errors.Join(errs...)
 }
 
-// nullable reports whether null has to be expected under a key; nil stands for
-// an API that was never seen to write null.
-func (b *builder) nullable() func(key string) bool {
-	if len(b.nulls) == 0 {
-		return nil
-	}
-	return func(key string) bool { return b.nulls[key] }
-}
-
 // fresh compiles an endpoint from its evidence alone; only names are those
 // that have been approved.
 func (b *builder) fresh(e *endpoint) (surface.Tool, error) {
@@ -83,8 +75,8 @@ func (b *builder) fresh(e *endpoint) (surface.Tool, error) {
 	if e.prior != nil {
 		named = e.prior.Tool
 	}
-	in := inputsOf(e, named, b.credentials)
-	out, err := outputOf(e, b.nullable())
+	in := inputsOf(e, named, b.credentials, &b.sent)
+	out, err := outputOf(e, &b.returned)
 	if err != nil {
 		return surface.Tool{}, fmt.Errorf("compiling the output of %s: %w", e.key.request(), err)
 	}

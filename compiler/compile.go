@@ -127,9 +127,15 @@ func (r *Result) skip(e *endpoint, reason string) {
 }
 
 func newBuilder(eps []*endpoint, prior surface.Prior, opt Options) *builder {
-	b := &builder{opt: opt, credentials: credentialNames(eps), auth: map[*endpoint][]authScheme{}, nulls: map[string]bool{}}
+	b := &builder{opt: opt, credentials: credentialNames(eps), auth: map[*endpoint][]authScheme{}}
 	for _, e := range eps {
-		successShape(e.obs).NullKeys(b.nulls)
+		good := successShape(e.obs)
+		b.returned.Learn(good)
+		b.sent.LearnKeys(good)
+		if encoding := bodyEncoding(e.obs); isJSON(encoding) {
+			body, _, _ := requestShape(successes(e.obs), encoding)
+			b.sent.Learn(body)
+		}
 	}
 	usual := usualAuth(eps)
 	for _, e := range eps {

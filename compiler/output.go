@@ -23,9 +23,8 @@ type output struct {
 }
 
 // outputOf is the schema of successful responses: the declared one unless the
-// traffic contradicts it, else what was seen. Nullable tells the keys under
-// which this API writes null.
-func outputOf(e *endpoint, nullable func(string) bool) (output, error) {
+// traffic contradicts it, else what was seen, with the habits of the API.
+func outputOf(e *endpoint, habits *schema.Habits) (output, error) {
 	shape := successShape(e.obs)
 	out := output{shape: shape, accept: acceptOf(e)}
 	doc := declaredOutput(e.declared)
@@ -49,12 +48,12 @@ func outputOf(e *endpoint, nullable func(string) bool) (output, error) {
 		return out, nil
 	case shape.Objects == nil || shape.Objects.Count == 0 && shape.Total() > 0:
 		out.result = resultKey
-		doc, out.inferred = underResult(shape.OutputOf(nullable)), true
+		doc, out.inferred = underResult(shape.OutputOf(habits)), true
 	case shape.Objects.Count < shape.Total():
 		// Sometimes an object, sometimes not: no schema holds for both.
 		return out, nil
 	default:
-		doc, out.inferred = shape.OutputOf(nullable), true
+		doc, out.inferred = shape.OutputOf(habits), true
 	}
 	if out.inferred {
 		for _, a := range absences(e, out.result) {

@@ -238,7 +238,7 @@ func TestOtherTrafficFitsTheTools(t *testing.T) {
 
 func requireMost(t *testing.T, f fit) {
 	t.Helper()
-	require.LessOrEqual(t, len(f.unfit)*100, f.checked, "more than 1 %% do not fit: %v", f.unfit)
+	require.LessOrEqual(t, len(f.unfit)*100, f.checked, "more than 1 %% do not fit")
 }
 
 // fit is how many requests and responses were validated, and the errors.
@@ -287,6 +287,9 @@ func fits(t *testing.T, train, files, hosts []string) (f fit) {
 				f.add(err)
 			}
 		}
+	}
+	for _, err := range f.unfit {
+		t.Log(err)
 	}
 	t.Logf("%d tools, %d requests, %d of them unfit, %d bodies, %d of them unfit, %d not routed", len(tools), requests, badRequests, bodies, len(f.unfit)-badRequests, missed)
 	require.Positive(t, requests)

@@ -80,6 +80,18 @@ func TestArguments(t *testing.T) {
 			places: []string{"page:query:page", "shop:query:shop", "state:query:state"},
 		},
 		{
+			name:   "what others are mostly given needs twenty",
+			calls:  []exchange{{request: "GET https://api.shop.test/orders?shop=1&state=open", times: 18}, {request: "GET https://api.shop.test/orders?shop=1"}},
+			input:  `{"type":"object","additionalProperties":false,"properties":{"shop":{"type":"integer"},"state":{"type":"string","description":"Values seen: open."}}}`,
+			places: []string{"shop:query:shop", "state:query:state"},
+		},
+		{
+			name:   "flags are optional",
+			calls:  []exchange{{request: "GET https://api.shop.test/orders?shop=1&archived=true", times: 20}},
+			input:  `{"type":"object","additionalProperties":false,"required":["shop"],"properties":{"shop":{"type":"integer"},"archived":{"type":"boolean"}}}`,
+			places: []string{"archived:query:archived", "shop:query:shop"},
+		},
+		{
 			name:     "GraphQL",
 			calls:    []exchange{{request: "POST https://api.shop.test/graphql", graphql: "graphql:query GetOrder", document: "query GetOrder($id: ID!) { order(id: $id) { id } }", body: `{"operationName":"GetOrder","query":"x","variables":{"id":"5"}}`}},
 			places:   []string{"variables:body:variables"},
@@ -109,6 +121,24 @@ func TestArguments(t *testing.T) {
 	}
 }
 
+// What an API answers with null may be sent to it as null.
+func TestNullsThatAreAnswered(t *testing.T) {
+	r := compile(t, surface.Prior{}, Options{}, captured(t, "a",
+		exchange{request: "GET https://api.shop.test/orders/{int}", response: `{"note":null,"total":5.5}`},
+		exchange{request: "PATCH https://api.shop.test/orders/{int}", body: `{"note":"x y","total":5.5}`, response: `{"note":"x y"}`},
+		exchange{request: "POST https://api.shop.test/notes", body: `{"note":"x y"}`, reqType: "application/x-www-form-urlencoded", response: `{"ok":true}`}))
+	note := map[string]string{}
+	for _, x := range r.Surface.Tools {
+		properties, _ := argumentSchemas(x.InputSchema)
+		note[x.Binding.Method] = string(properties["note"])
+		if x.Binding.Method == "PATCH" {
+			require.JSONEq(t, `{"type":"number"}`, string(properties["total"]))
+		}
+	}
+	require.JSONEq(t, `{"type":["string","null"]}`, note["PATCH"])
+	require.JSONEq(t, `{"type":"string"}`, note["POST"], "a form has no null")
+}
+
 func TestOutputSchema(t *testing.T) {
 	get := func(status int, body string) exchange {
 		return exchange{request: "GET https://api.shop.test/orders/{int}", status: status, response: body}
@@ -128,7 +158,7 @@ func TestOutputSchema(t *testing.T) {
 		{"a scalar", `{"type":"object","required":["result"],"properties":{"result":{"type":"boolean"}}}`, "result", []exchange{get(200, `true`)}},
 		{"objects and arrays", "", "", []exchange{get(200, `{}`), get(200, `[]`)}},
 		{"nothing", "", "", []exchange{get(204, "")}},
-		{"a map from ids", `{"type":"object","additionalProperties":{"type":"integer"}}`, "", []exchange{get(200, `{"550e8400-e29b-41d4-a716-446655440000":1,"550e8400-e29b-41d4-a716-446655440001":2,"650e8400-e29b-41d4-a716-446655440001":2,"750e8400-e29b-41d4-a716-446655440001":2,"850e8400-e29b-41d4-a716-446655440001":2,"850e8400-e29b-41d4-a716-446655440002":2,"850e8400-e29b-41d4-a716-446655440003":2,"850e8400-e29b-41d4-a716-446655440004":2,"850e8400-e29b-41d4-a716-446655440005":2,"850e8400-e29b-41d4-a716-446655440006":2}`)}},
+		{"a map from ids", `{"type":"object","additionalProperties":{"type":"number"}}`, "", []exchange{get(200, `{"550e8400-e29b-41d4-a716-446655440000":1,"550e8400-e29b-41d4-a716-446655440001":2,"650e8400-e29b-41d4-a716-446655440001":2,"750e8400-e29b-41d4-a716-446655440001":2,"850e8400-e29b-41d4-a716-446655440001":2,"850e8400-e29b-41d4-a716-446655440002":2,"850e8400-e29b-41d4-a716-446655440003":2,"850e8400-e29b-41d4-a716-446655440004":2,"850e8400-e29b-41d4-a716-446655440005":2,"850e8400-e29b-41d4-a716-446655440006":2}`)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

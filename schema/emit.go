@@ -19,26 +19,26 @@ const (
 // lenient, because a client that validates would reject the first answer that
 // a stricter schema did not foresee: additional properties are allowed,
 // properties are required only at the root and if at least 20 objects all had
-// them, numbers are integers only if at least 10 were whole and none was not,
-// or their key says so, and the values of an enum are described, not enforced.
-// The schema of a nil or empty shape is {}.
+// them, numbers are integers only if at least 10 bodies had whole ones and none
+// had others, or their key says so, and the values of an enum are described, not
+// enforced. The schema of a nil or empty shape is {}.
 func (s *Shape) Output() map[string]any { return s.OutputOf(nil) }
 
-// OutputOf is Output for an API that writes null where it has no value; a nil
-// nullable stands for one that never does. Null is allowed under the keys that
-// nullable reports, and wherever fewer than 10 values were seen.
-func (s *Shape) OutputOf(nullable func(key string) bool) map[string]any {
-	return emitter{output: true, nullable: nullable}.emit(s, "", true)
+// OutputOf is Output for an API with habits: null is allowed where it is to be
+// expected, and so are numbers for texts and texts for numbers.
+func (s *Shape) OutputOf(habits *Habits) map[string]any {
+	return emitter{output: true, habits: habits, bodies: s.Total()}.emit(s, "", true)
 }
 
 // Input returns a JSON Schema (2020-12) of what an API is sent. It differs
 // from Output in that an object at the root allows no other properties.
-func (s *Shape) Input() map[string]any { return s.InputAs("") }
+func (s *Shape) Input() map[string]any { return s.InputAs("", nil) }
 
 // InputAs is Input for values that are known by a name, such as a parameter's:
 // a page or an id is an integer after one whole number.
-func (s *Shape) InputAs(name string) map[string]any {
-	doc := emitter{}.emit(s, name, true)
+func (s *Shape) InputAs(name string, habits *Habits) map[string]any {
+	e := emitter{habits: habits, bodies: s.Total()}
+	doc := e.expected(s, name, true)
 	if doc["type"] == "object" && !s.Objects.Map && s.Objects.Entries == nil {
 		doc["additionalProperties"] = false
 	}
@@ -47,8 +47,51 @@ func (s *Shape) InputAs(name string) map[string]any {
 
 // emitter writes shapes as schemas.
 type emitter struct {
-	output   bool
-	nullable func(key string) bool
+	output bool
+	habits *Habits
+	// bodies is how many values there are at the root. What is below arrays and
+	// maps is much alike in one body, so its number alone promises nothing.
+	bodies int
+}
+
+// expected writes the schema of the values under a key, with what is to be
+// expected of them although it was not seen.
+func (e emitter) expected(s *Shape, key string, root bool) map[string]any {
+	few := min(s.Total(), e.bodies) < support
+	doc := e.emit(s, key, root)
+	if s == nil {
+		return doc
+	}
+	if few && e.habits.isMixed(key) {
+		if s.Strings != nil {
+			allow(doc, "number", "integer")
+		} else if s.Integers != nil || s.Numbers > 0 {
+			allow(doc, "string")
+		}
+	}
+	if s.Nulls == 0 && e.habits.mayBeNull(key, few) {
+		allow(doc, "null")
+	}
+	return doc
+}
+
+// allow adds a type to a schema that has types, unless it has one of unless.
+func allow(doc map[string]any, name string, unless ...any) {
+	var types []any
+	switch t := doc["type"].(type) {
+	case string:
+		types = []any{t}
+	case []any:
+		types = t
+	default:
+		return
+	}
+	for _, t := range types {
+		if t == name || slices.Contains(unless, t) {
+			return
+		}
+	}
+	doc["type"] = append(types, name)
 }
 
 // emit writes the schema of the values under a key.
@@ -57,7 +100,7 @@ func (e emitter) emit(s *Shape, key string, root bool) map[string]any {
 	if s == nil {
 		return doc
 	}
-	types := s.types(key)
+	types := e.types(s, key)
 	switch {
 	case s.Deep > 0 || len(types) == 0:
 		// Nothing is known of some values, so nothing may be said of all.
@@ -71,7 +114,7 @@ func (e emitter) emit(s *Shape, key string, root bool) map[string]any {
 		doc["type"] = types
 	}
 	if s.Strings != nil {
-		s.Strings.emit(doc)
+		e.texts(s.Strings, key, doc)
 	}
 	if s.Arrays != nil {
 		if items := e.emit(s.Arrays.Items, key, false); len(items) > 0 {
@@ -86,14 +129,14 @@ func (e emitter) emit(s *Shape, key string, root bool) map[string]any {
 
 // types lists the JSON Schema types of s in a fixed order, as []any. Integers
 // that a double cannot hold may also come as strings.
-func (s *Shape) types(key string) []any {
+func (e emitter) types(s *Shape, key string) []any {
 	var types []any
 	add := func(name string, seen bool) {
 		if seen {
 			types = append(types, name)
 		}
 	}
-	whole := s.Integers != nil && s.Numbers == 0 && (s.Integers.Count >= support || countsOrIdentifies(key))
+	whole := s.Integers != nil && s.Numbers == 0 && (min(s.Integers.Count, e.bodies) >= support || countsOrIdentifies(key))
 	unsafe := s.Integers != nil && s.Integers.Unsafe > 0
 	add("object", s.Objects != nil)
 	add("array", s.Arrays != nil)
@@ -124,14 +167,21 @@ var formats = map[string]string{
 	ClassDateTime: "date-time", ClassTime: "time", ClassURI: "uri",
 }
 
-func (s *Strings) emit(doc map[string]any) {
+// uriKeys are the last words of keys whose texts are URIs.
+var uriKeys = map[string]bool{"url": true, "urls": true, "uri": true, "uris": true, "href": true, "link": true, "links": true, "website": true, "homepage": true}
+
+func (e emitter) texts(s *Strings, key string, doc map[string]any) {
 	for _, class := range s.Classes {
 		if class.N != s.Count {
 			continue
 		}
-		if format := formats[class.Name]; format != "" {
+		words := Words(key)
+		switch format := formats[class.Name]; {
+		case format == "uri" && min(s.Count, e.bodies) < support && (len(words) == 0 || !uriKeys[words[len(words)-1]]):
+			// A path or a place may be a URI or not.
+		case format != "":
 			doc["format"] = format
-		} else if class.Name == ClassJSON {
+		case class.Name == ClassJSON:
 			doc["contentMediaType"] = "application/json"
 		}
 	}
@@ -146,11 +196,7 @@ func (e emitter) object(o *Objects, doc map[string]any, root bool) {
 		var required []any
 		for _, name := range slices.Sorted(maps.Keys(o.Properties)) {
 			p := o.Properties[name]
-			doc := e.emit(p, name, false)
-			if e.mayBeNull(p, name) {
-				allowNull(doc)
-			}
-			properties[name] = doc
+			properties[name] = e.expected(p, name, false)
 			if e.requires(o, p, root) {
 				required = append(required, name)
 			}
@@ -173,40 +219,5 @@ func (e emitter) object(o *Objects, doc map[string]any, root bool) {
 // items of one list are too much alike, and what is nested is there or not for
 // reasons that a recording need not have met.
 func (e emitter) requires(o *Objects, p *Shape, root bool) bool {
-	return (root || !e.output) && o.Count >= answers && p.Total() >= o.Count
-}
-
-// mayBeNull reports whether null has to be expected where it was not seen.
-func (e emitter) mayBeNull(s *Shape, key string) bool {
-	return e.nullable != nil && s.Nulls == 0 && (s.Total() < support || e.nullable(key))
-}
-
-// allowNull adds null to the types of a schema that has any.
-func allowNull(doc map[string]any) {
-	switch t := doc["type"].(type) {
-	case string:
-		doc["type"] = []any{t, "null"}
-	case []any:
-		doc["type"] = append(t, "null")
-	}
-}
-
-// NullKeys adds to a set the keys of s, at any depth, that are sometimes null.
-func (s *Shape) NullKeys(into map[string]bool) {
-	if s == nil {
-		return
-	}
-	if s.Arrays != nil {
-		s.Arrays.Items.NullKeys(into)
-	}
-	if s.Objects == nil {
-		return
-	}
-	s.Objects.Entries.NullKeys(into)
-	for key, p := range s.Objects.Properties {
-		if p.Nulls > 0 {
-			into[key] = true
-		}
-		p.NullKeys(into)
-	}
+	return (root || !e.output) && min(o.Count, e.bodies) >= answers && p.Total() >= o.Count
 }

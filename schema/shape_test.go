@@ -72,8 +72,8 @@ func TestOutput(t *testing.T) {
 		},
 		{
 			"formats",
-			[]string{`{"a":"6f1d8a0e-2d0c-4a53-9d3a-0b5f0b7c1a11","b":"2026-01-02T03:04:05Z","c":"2026-01-02","d":"a@example.com","e":"https://example.com/x","f":"10.0.0.1","g":"::1"}`},
-			`{"type":"object","properties":{"a":{"type":"string","format":"uuid"},"b":{"type":"string","format":"date-time"},"c":{"type":"string","format":"date"},"d":{"type":"string","format":"email"},"e":{"type":"string","format":"uri"},"f":{"type":"string","format":"ipv4"},"g":{"type":"string","format":"ipv6"}}}`,
+			[]string{`{"a":"6f1d8a0e-2d0c-4a53-9d3a-0b5f0b7c1a11","b":"2026-01-02T03:04:05Z","c":"2026-01-02","d":"a@example.com","site_url":"https://example.com/x","path":"https://example.com/x","f":"10.0.0.1","g":"::1"}`},
+			`{"type":"object","properties":{"a":{"type":"string","format":"uuid"},"b":{"type":"string","format":"date-time"},"c":{"type":"string","format":"date"},"d":{"type":"string","format":"email"},"site_url":{"type":"string","format":"uri"},"path":{"type":"string"},"f":{"type":"string","format":"ipv4"},"g":{"type":"string","format":"ipv6"}}}`,
 		},
 		{"format broken by one", []string{`"2026-01-02"`, `"soon"`}, `{"type":"string"}`},
 		{"JSON in a string", []string{`"{\"a\":1}"`}, `{"type":"string","contentMediaType":"application/json"}`},
@@ -100,13 +100,53 @@ func TestOutput(t *testing.T) {
 // Where an API writes null, null is allowed where few values were seen and
 // under the keys that are null elsewhere.
 func TestOutputOfAnAPIWithNulls(t *testing.T) {
-	nulls := map[string]bool{}
-	observe(t, `{"list":[{"note":null}],"by_id":{"70001":{"end":null}}}`).NullKeys(nulls)
-	require.Equal(t, map[string]bool{"note": true, "end": true}, nulls)
+	var habits Habits
+	habits.Learn(observe(t, `{"list":[{"note":null}],"by_id":{"70001":{"end":null}}}`))
 	s := observe(t, append(times(20, `{"note":"x y","name":"x y"}`), `{"note":"x y","name":"x y","rare":["x y"]}`)...)
 	require.JSONEq(t, `{"type":"object","required":["name","note"],"properties":{
 		"note":{"type":["string","null"]},"name":{"type":"string"},"rare":{"type":["array","null"],"items":{"type":"string"}}}}`,
-		encode(t, s.OutputOf(func(key string) bool { return nulls[key] })))
+		encode(t, s.OutputOf(&habits)))
+	require.JSONEq(t, `{"type":"object","additionalProperties":false,"required":["name","note"],"properties":{
+		"note":{"type":["string","null"]},"name":{"type":"string"},"rare":{"type":["array","null"],"items":{"type":"string"}}}}`,
+		encode(t, s.InputAs("", &habits)))
+
+	var keys Habits
+	keys.LearnKeys(observe(t, `{"note":null}`))
+	require.JSONEq(t, `{"type":"object","additionalProperties":false,"required":["name","note"],"properties":{
+		"note":{"type":["string","null"]},"name":{"type":"string"},"rare":{"type":"array","items":{"type":"string"}}}}`,
+		encode(t, s.InputAs("", &keys)), "what is answered with null may be sent as null; nothing else")
+}
+
+// Where texts and numbers stand for each other under a key, both are allowed
+// where few were seen.
+func TestKeysWithTextsAndNumbers(t *testing.T) {
+	var habits Habits
+	habits.Learn(observe(t, `{"config":{"insecure":"0","id":7,"flag":true}}`, `{"config":{"insecure":1,"id":8,"flag":"x y"}}`))
+	for _, test := range []struct{ in, want string }{
+		{`{"insecure":"1"}`, `{"insecure":{"type":["string","number"]}}`},
+		{`{"insecure":1}`, `{"insecure":{"type":["number","string"]}}`},
+		{`{"insecure":true}`, `{"insecure":{"type":"boolean"}}`},
+		{`{"id":1}`, `{"id":{"type":"integer"}}`},
+		{`{"flag":true}`, `{"flag":{"type":"boolean"}}`},
+	} {
+		require.JSONEq(t, `{"type":"object","properties":`+test.want+`}`, encode(t, observe(t, test.in).OutputOf(&habits)))
+	}
+	many := observe(t, times(10, `{"insecure":"1"}`)...)
+	require.JSONEq(t, `{"type":"object","properties":{"insecure":{"type":"string"}}}`, encode(t, many.OutputOf(&habits)))
+
+	for range 3 {
+		habits.Learn(observe(t, `{"config":{"insecure":1}}`))
+	}
+	require.JSONEq(t, `{"type":"object","properties":{"insecure":{"type":"number"}}}`, encode(t, observe(t, `{"insecure":1}`).OutputOf(&habits)),
+		"one place of many is the exception")
+}
+
+// What is in one body is much alike: whole numbers and properties of nested
+// objects need many bodies, not many values.
+func TestOneBodyPromisesLittle(t *testing.T) {
+	list := observe(t, `[`+strings.Join(times(30, `{"a":7}`), ",")+`]`)
+	require.JSONEq(t, `{"type":"array","items":{"type":"object","properties":{"a":{"type":"number"}}}}`, encode(t, list.Output()))
+	require.JSONEq(t, `{"type":"array","items":{"type":"object","properties":{"a":{"type":"number"}}}}`, encode(t, list.Input()))
 }
 
 func TestNameKeyedMap(t *testing.T) {
@@ -153,9 +193,9 @@ func TestInputClosesTheRoot(t *testing.T) {
 	require.JSONEq(t, `{"type":"object","additionalProperties":false,"properties":{"a":{"type":"object","properties":{"b":{"type":"string"}}}}}`, encode(t, s.Input()))
 	page := &Shape{}
 	page.ObserveText("2")
-	require.Equal(t, "integer", page.InputAs("page")["type"])
-	require.Equal(t, "number", page.InputAs("amount")["type"])
-	require.Equal(t, "integer", page.InputAs("per_page")["type"])
+	require.Equal(t, "integer", page.InputAs("page", nil)["type"])
+	require.Equal(t, "number", page.InputAs("amount", nil)["type"])
+	require.Equal(t, "integer", page.InputAs("per_page", nil)["type"])
 }
 
 func TestObserveText(t *testing.T) {
