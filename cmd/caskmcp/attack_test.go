@@ -31,22 +31,35 @@ var notHere = map[string]string{
 // TestAttackCases has a test for each case about the lockfile and about drift,
 // or a reason why there is none.
 func TestAttackCases(t *testing.T) {
-	doc, err := os.ReadFile(filepath.Join("testdata", "attack", "lockfile-drift.json"))
-	require.NoError(t, err)
-	var cases []attack
-	require.NoError(t, json.Unmarshal(doc, &cases))
 	base, spec := approvedPack(t), approvedSpec(t)
 	tests := lockCases(base)
 	for id, f := range driftCases(spec) {
 		tests[id] = f
 	}
+	runAttacks(t, "lockfile-drift.json", tests)
+}
+
+// runAttacks runs the test of each case of a file. A case without test and
+// without reason fails, and so does a test without case.
+func runAttacks(t *testing.T, file string, tests map[string]func(*testing.T)) {
+	t.Helper()
+	doc, err := os.ReadFile(filepath.Join("testdata", "attack", file))
+	require.NoError(t, err)
+	var cases []attack
+	require.NoError(t, json.Unmarshal(doc, &cases))
+	require.NotEmpty(t, cases)
+	known := map[string]bool{}
 	for _, c := range cases {
 		f, tested := tests[c.ID]
 		_, excused := notHere[c.ID]
 		require.True(t, tested != excused, "%s (%s) needs a test or a reason", c.ID, c.Input)
-		if tested {
+		require.False(t, known[c.ID], "%s is there twice", c.ID)
+		if known[c.ID] = true; tested {
 			t.Run(c.ID, func(t *testing.T) { f(t) })
 		}
+	}
+	for id := range tests {
+		require.True(t, known[id], "%s tests no case", id)
 	}
 }
 

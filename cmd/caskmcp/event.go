@@ -67,7 +67,7 @@ func (e *env) readEvent() (*event, error) {
 	ev := &event{Name: e.Getenv("GITHUB_EVENT_NAME")}
 	path := e.Getenv("GITHUB_EVENT_PATH")
 	if path == "" {
-		return ev, nil
+		return ev, ev.check()
 	}
 	doc, err := readBounded(path, maxEvent)
 	if err != nil {

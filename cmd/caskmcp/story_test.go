@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -36,8 +37,11 @@ type story struct {
 	folder string
 	// summary and output are those of the last step, log what it printed.
 	summary, output, log string
-	token                string
-	act                  *act // nil: steps run in this process
+	// checkout is the work tree of the last step, branch what it was made from:
+	// main if it is empty.
+	checkout, branch string
+	token            string
+	act              *act // nil: steps run in this process
 	// before sees each request before the fake does.
 	before func(r *http.Request)
 	// written is how many of the fake's writes wrote has told.
@@ -206,7 +210,8 @@ func (s *story) step(command, event string, payload map[string]any, inputs ...st
 		return s.act.run(s, command, event, payload)
 	}
 	dir, files := s.t.TempDir(), s.t.TempDir()
-	out, err := exec.CommandContext(s.t.Context(), "git", "clone", "-q", s.bare, dir).CombinedOutput()
+	s.checkout = dir
+	out, err := exec.CommandContext(s.t.Context(), "git", "clone", "-q", "-b", cmp.Or(s.branch, "main"), s.bare, dir).CombinedOutput()
 	require.NoError(s.t, err, "%s", out)
 	payload["repository"] = map[string]any{"full_name": "acme/shop", "default_branch": "main"}
 	doc, err := json.Marshal(payload)
@@ -409,7 +414,7 @@ func (s *story) served(login string) string {
 {"jsonrpc":"2.0","method":"notifications/initialized"}
 {"jsonrpc":"2.0","id":2,"method":"tools/list"}
 `)
-	run(context.Background(), e, []string{"serve", "--toolpack", "shop", "--accept", "review"})
+	run(context.Background(), e, []string{"serve", "--toolpack", "shop", "--toolset", "operator", "--accept", "review"})
 	return out.String() + errs.String()
 }
 
