@@ -75,7 +75,7 @@ release() {
 
 source_build() {
   command -v go >/dev/null || fail "building caskmcp needs Go" "add actions/setup-go before this step, or set install: release"
-  (cd "$here/../../.." && CGO_ENABLED=0 go build -trimpath -o "$bin/" ./cmd/caskmcp)
+  (cd "$here/../../.." && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$bin/" ./cmd/caskmcp)
 }
 
 if [ -z "$mode" ]; then
