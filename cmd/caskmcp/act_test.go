@@ -102,7 +102,7 @@ func (a *act) run(s *story, command, event string, payload map[string]any) int {
 		"-P", "ubuntu-latest=-self-hosted", "-e", file, "-s", "GITHUB_TOKEN="+s.token, "--env", "GITHUB_API_URL="+a.api, "--no-cache-server",
 		local(pinnedActions["setup-go"], a.stub), local(pinnedActions["upload-artifact"], a.stub),
 		local(actionRepository+"@"+revision, a.module))
-	cmd.Dir = s.checkout(event, payload)
+	cmd.Dir = s.actCheckout(event, payload)
 	cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	log, err := cmd.CombinedOutput()
 	s.log = string(log)
@@ -115,9 +115,9 @@ func (a *act) run(s *story, command, event string, payload map[string]any) int {
 	return exitGate
 }
 
-// checkout is a clone with what GitHub checks out for an event: the merge of a
+// actCheckout is a clone with what GitHub checks out for an event: the merge of a
 // pull request, a merge group, else main.
-func (s *story) checkout(event string, payload map[string]any) string {
+func (s *story) actCheckout(event string, payload map[string]any) string {
 	s.t.Helper()
 	dir := s.t.TempDir()
 	git := func(args ...string) {
