@@ -8,7 +8,8 @@ import (
 	"github.com/tomallicino/caskmcp/schema"
 )
 
-// FormatVersion is the version of the capture file format.
+// FormatVersion is the version of the capture file format. Large files that
+// share what declarations have in common have a version of their own.
 const FormatVersion = "1.0"
 
 // Capture is a set of observations of one or more APIs. An unsealed capture
@@ -51,8 +52,11 @@ type Key struct {
 	Path string `json:"path"`
 	// Operation tells apart operations that share a path: "graphql:query Name",
 	// "graphql:mutation Name", "jsonrpc:method"; otherwise empty.
-	Operation    string `json:"operation,omitempty"`
-	Status       int    `json:"status"`
+	Operation string `json:"operation,omitempty"`
+	Status    int    `json:"status"`
+	// Failed says that a successful status came with an error in the body, as
+	// JSON-RPC and GraphQL have it.
+	Failed       bool   `json:"failed,omitempty"`
 	RequestType  string `json:"request_type,omitempty"`  // media type without parameters
 	ResponseType string `json:"response_type,omitempty"` // media type without parameters
 }

@@ -51,25 +51,31 @@ func (c *collector) add(x *exchange) {
 	query := parseForm(x.url.RawQuery)
 	request := c.body(x, &x.request, true)
 	response := c.body(x, &x.response, false)
-	op := operationOf(x, request.json, query)
+	for _, p := range partsOf(operationOf(x, request.json, query), request, response) {
+		c.observe(x, segments, slash, query, p)
+	}
+}
+
+// observe adds one part of an exchange to its group.
+func (c *collector) observe(x *exchange, segments []segment, slash bool, query []field, p part) {
 	g := c.groups.get(Key{
 		Method: x.method, Scheme: x.origin.scheme, Host: x.origin.host, Port: x.origin.port,
-		Path: joinPath(segments, slash), Operation: op.name, Status: x.status,
-		RequestType: request.mime, ResponseType: response.mime,
+		Path: joinPath(segments, slash), Operation: p.op.name, Status: x.status, Failed: p.failed && isSuccess(x.status),
+		RequestType: p.request.mime, ResponseType: p.response.mime,
 	}, segments)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.count++
 	g.sources[x.source] = true
-	g.document = lesser(g.document, op.document)
+	g.document = lesser(g.document, p.op.document)
 	g.addAuth(authOf(x, query))
-	for _, name := range traitsOf(x, slash, op) {
+	for _, name := range traitsOf(x, slash, p.op) {
 		g.traits = sum(g.traits, map[string]int{name: 1})
 	}
 	g.addQuery(query)
 	g.addHeaders(x.request.headers)
-	c.addRequest(g, x.origin, request)
-	c.addResponse(g, x, segments, response)
+	c.addRequest(g, x.origin, p.request)
+	c.addResponse(g, x, segments, p)
 	for i, s := range segments {
 		if s.class != "" {
 			g.segment(i).value(s.class, echoHash("", s.part))
@@ -79,6 +85,8 @@ func (c *collector) add(x *exchange) {
 		}
 	}
 }
+
+func isSuccess(status int) bool { return status >= 200 && status < 300 }
 
 // content is a body that was read.
 type content struct {
@@ -248,7 +256,8 @@ func observeForm(to *schema.Shape, fields []field) {
 
 // addResponse observes the response's body and, where it was a success,
 // whether it holds values of the path.
-func (c *collector) addResponse(g *group, x *exchange, segments []segment, body content) {
+func (c *collector) addResponse(g *group, x *exchange, segments []segment, p part) {
+	body := p.response
 	if !body.there {
 		return
 	}
@@ -259,7 +268,7 @@ func (c *collector) addResponse(g *group, x *exchange, segments []segment, body 
 	to := shapeOf(g.response)
 	var visit func(key, value string)
 	var own ownEcho
-	if x.status >= 200 && x.status < 300 {
+	if isSuccess(x.status) && !p.failed {
 		own.segments = segments
 		own.list = body.json[0] != '{'
 		above := ""

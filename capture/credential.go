@@ -15,6 +15,7 @@ const (
 	kindAPIKey  = "apiKey"
 	kindCookie  = "cookie"
 	kindCSRF    = "csrf"
+	kindSigned  = "signature" // of the request itself; Name is the scheme
 	kindNone    = "none"
 	kindUnknown = "unknown"
 )
@@ -67,18 +68,27 @@ func nameOf(name string) string {
 	return name
 }
 
-// authorization reads an Authorization header (RFC 9110 section 11.4). Other
-// schemes count as keys in that header.
+// authorization reads an Authorization header (RFC 9110 section 11.4). Schemes
+// that sign the request send nothing that another request could send; those
+// that are not known count as keys in that header.
 func authorization(value string) Auth {
-	scheme, _, _ := strings.Cut(strings.TrimSpace(value), " ")
+	scheme, _, parameters := strings.Cut(strings.TrimSpace(value), " ")
 	a := Auth{Kind: kindAPIKey, In: "header", Name: "authorization"}
-	switch strings.ToLower(scheme) {
-	case "bearer":
+	switch scheme = strings.ToLower(scheme); {
+	case scheme == "bearer":
 		a.Kind = kindBearer
-	case "basic":
+	case scheme == "basic":
 		a.Kind = kindBasic
+	case parameters && (signingSchemes[scheme] || strings.Contains(scheme, "hmac") || strings.Contains(value, "oauth_signature=")):
+		a.Kind, a.Name = kindSigned, nameOf(scheme)
 	}
 	return a
+}
+
+// signingSchemes compute what they send from the request or from a challenge.
+var signingSchemes = map[string]bool{
+	"aws": true, "digest": true, "dpop": true, "hawk": true, "negotiate": true, "ntlm": true,
+	"scram-sha-1": true, "scram-sha-256": true, "sharedkey": true, "sharedkeylite": true, "signature": true,
 }
 
 // isCSRF reports headers, fields and cookies that only prove that a request

@@ -45,16 +45,23 @@ func (c *Capture) encode() ([]byte, error) {
 		sorted.Hosts = []string{}
 	}
 	var w lineWriter
+	declarations, shared := share(w.lines(sorted.Declarations))
+	if len(shared) > 0 {
+		sorted.Version = sharedVersion
+	}
 	w.member("{\n", "version", sorted.Version)
 	w.member(",\n", "name", sorted.Name)
 	w.member(",\n", "sealed", sorted.Sealed)
 	w.member(",\n", "hosts", sorted.Hosts)
-	writeLines(&w, "observations", sorted.Observations)
-	if len(sorted.Declarations) > 0 {
-		writeLines(&w, "declarations", sorted.Declarations)
+	writeLines(&w, "observations", sorted.Observations, func(o Observation) { w.value(&o) })
+	if len(shared) > 0 {
+		writeShared(&w.buf, shared)
+	}
+	if len(declarations) > 0 {
+		writeLines(&w, "declarations", declarations, func(line string) { w.buf.WriteString(line) })
 	}
 	if len(sorted.Dropped) > 0 {
-		writeLines(&w, "dropped", sorted.Dropped)
+		writeLines(&w, "dropped", sorted.Dropped, func(d Dropped) { w.value(d) })
 	}
 	w.buf.WriteString("\n}\n")
 	return w.buf.Bytes(), w.err
@@ -79,14 +86,31 @@ func (w *lineWriter) member(before, name string, v any) {
 	w.value(v)
 }
 
-func writeLines[T any](w *lineWriter, name string, list []T) {
+// lines are declarations as they are written without sharing.
+func (w *lineWriter) lines(declarations []Declaration) []string {
+	var all lineWriter
+	var ends []int
+	for i := range declarations {
+		all.value(&declarations[i])
+		ends = append(ends, all.buf.Len())
+	}
+	w.err = all.err
+	text, start := all.buf.String(), 0
+	lines := make([]string, len(ends))
+	for i, end := range ends {
+		lines[i], start = text[start:end], end
+	}
+	return lines
+}
+
+func writeLines[T any](w *lineWriter, name string, list []T, write func(T)) {
 	fmt.Fprintf(&w.buf, ",\n%q: [", name)
 	for i := range list {
 		if i > 0 {
 			w.buf.WriteByte(',')
 		}
 		w.buf.WriteByte('\n')
-		w.value(&list[i])
+		write(list[i])
 	}
 	if len(list) > 0 {
 		w.buf.WriteByte('\n')
@@ -101,8 +125,13 @@ func (c *Capture) FileName() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return c.FileNameOf(data), nil
+}
+
+// FileNameOf is FileName where the file is known: data is what Encode returned.
+func (c *Capture) FileNameOf(data []byte) string {
 	sum := sha256.Sum256(data)
-	return c.Name + "-" + hex.EncodeToString(sum[:4]) + ".json", nil
+	return c.Name + "-" + hex.EncodeToString(sum[:4]) + ".json"
 }
 
 // Read reads a capture file.
@@ -136,14 +165,9 @@ func Parse(data []byte) (*Capture, error) {
 	if err := checkKeys(data); err != nil {
 		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	var c Capture
-	if err := dec.Decode(&c); err != nil {
+	c, err := decode(data)
+	if err != nil {
 		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("there is text after the capture")
 	}
 	if !c.Sealed {
 		return nil, ErrUnsealed
@@ -152,65 +176,7 @@ func Parse(data []byte) (*Capture, error) {
 		return nil, err
 	}
 	c.sort()
-	return &c, nil
-}
-
-// checkVersion comes first, because other versions may have other fields.
-func checkVersion(data []byte) error {
-	var head struct {
-		Version string `json:"version"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return fmt.Errorf("it is no capture: %w", err)
-	}
-	if head.Version != FormatVersion {
-		return fmt.Errorf("capture format %q is not known (this is for %q): use the version of caskmcp that wrote it or a newer one", head.Version, FormatVersion)
-	}
-	return nil
-}
-
-// checkKeys refuses objects that have a key twice, of which decoders take
-// either.
-func checkKeys(data []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	type level struct {
-		keys map[string]bool // nil in an array
-		key  bool            // a key comes next
-	}
-	var stack []level
-	for {
-		token, err := dec.Token()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		top := len(stack) - 1
-		if name, ok := token.(string); ok && top >= 0 && stack[top].key {
-			if stack[top].keys[name] {
-				return fmt.Errorf("an object has the key %q twice, before byte %d", name, dec.InputOffset())
-			}
-			stack[top].keys[name] = true
-			stack[top].key = false
-			continue
-		}
-		switch token {
-		case json.Delim('{'):
-			stack = append(stack, level{keys: make(map[string]bool), key: true})
-			continue
-		case json.Delim('['):
-			stack = append(stack, level{})
-			continue
-		case json.Delim('}'), json.Delim(']'):
-			stack = stack[:top]
-			top--
-		}
-		if top >= 0 && stack[top].keys != nil {
-			stack[top].key = true
-		}
-	}
+	return c, nil
 }
 
 // check finds values that no capture has.

@@ -73,7 +73,7 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown field", strings.Replace(text, `"sealed"`, `"extra": 1, "sealed"`, 1), "unknown field"},
 		{"duplicate key", strings.Replace(text, `"sealed": true`, `"sealed": true, "sealed": true`, 1), `the key "sealed" twice`},
 		{"deep duplicate key", strings.Replace(text, `{"count":`, `{"count":1,"count":`, 1), `the key "count" twice`},
-		{"text after", text + "{}", "after top-level value"},
+		{"text after", text + "{}", "text after the value"},
 		{"twice", strings.Replace(text, line, strings.TrimSuffix(line, ",")+",\n"+line, 1), "is there twice"},
 		{"name", strings.Replace(text, `"test"`, `"../test"`, 1), "no name of a capture"},
 		{"method", strings.Replace(text, `"method":"GET"`, `"method":"G T"`, 1), "method"},

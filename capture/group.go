@@ -206,6 +206,16 @@ func compareKeys(a, b Key) int {
 	return cmp.Or(
 		strings.Compare(a.Host, b.Host), cmp.Compare(a.Port, b.Port), strings.Compare(a.Scheme, b.Scheme),
 		strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method), strings.Compare(a.Operation, b.Operation),
-		cmp.Compare(a.Status, b.Status), strings.Compare(a.RequestType, b.RequestType), strings.Compare(a.ResponseType, b.ResponseType),
+		cmp.Compare(a.Status, b.Status), compareBools(a.Failed, b.Failed), strings.Compare(a.RequestType, b.RequestType), strings.Compare(a.ResponseType, b.ResponseType),
 	)
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }

@@ -19,7 +19,7 @@ func Merge(cs ...*Capture) *Capture {
 	out := &Capture{Version: FormatVersion, Sealed: true, Hosts: []string{}, Observations: []Observation{}}
 	byKey := make(map[Key]*Observation)
 	dropped := make(map[string]int)
-	declared := make(map[string]Declaration)
+	declared := declarations{first: make(map[Key]int), known: make(map[string]bool)}
 	some := false
 	for _, c := range cs {
 		if c == nil {
@@ -41,7 +41,7 @@ func Merge(cs ...*Capture) *Capture {
 			}
 		}
 		for _, d := range c.Declarations {
-			declared[declarationKey(d)] = d
+			declared.add(d)
 		}
 		for _, d := range c.Dropped {
 			dropped[d.Reason] += d.Count
@@ -51,9 +51,7 @@ func Merge(cs ...*Capture) *Capture {
 	for _, o := range byKey {
 		out.Observations = append(out.Observations, *o)
 	}
-	for _, key := range slices.Sorted(maps.Keys(declared)) {
-		out.Declarations = append(out.Declarations, declared[key])
-	}
+	out.Declarations = declared.list
 	for reason, n := range dropped {
 		out.Dropped = append(out.Dropped, Dropped{Reason: reason, Count: n})
 	}
@@ -86,6 +84,28 @@ func declarationKey(d Declaration) string {
 	// Schemas are valid JSON; one that is not has no order of its own.
 	_ = enc.Encode(d)
 	return d.Host + "\x00" + d.Path + "\x00" + d.Method + "\x00" + d.Scheme + "\x00" + buf.String()
+}
+
+// declarations are different ones: equal ones are one.
+type declarations struct {
+	list  []Declaration
+	first map[Key]int     // by operation, into list
+	known map[string]bool // by declarationKey, of operations that have several
+}
+
+func (ds *declarations) add(d Declaration) {
+	operation := Key{Method: d.Method, Scheme: d.Scheme, Host: d.Host, Port: d.Port, Path: d.Path}
+	if i, ok := ds.first[operation]; ok {
+		ds.known[declarationKey(ds.list[i])] = true
+		key := declarationKey(d)
+		if ds.known[key] {
+			return
+		}
+		ds.known[key] = true
+	} else {
+		ds.first[operation] = len(ds.list)
+	}
+	ds.list = append(ds.list, d)
 }
 
 // add adds the exchanges of other, which it does not change or keep parts of.

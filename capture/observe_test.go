@@ -42,8 +42,10 @@ func entry(method, url string, status int, mime, body string) string {
 	return fmt.Sprintf(`{"request":{"method":%q,"url":%q,"headers":[]},"response":{"status":%d,"headers":[],"content":{"mimeType":%q,"text":%s}}}`, method, url, status, mime, quote(body))
 }
 
-func post(url, mime, body string) string {
-	return fmt.Sprintf(`{"request":{"method":"POST","url":%q,"headers":[],"postData":{"mimeType":%q,"text":%s}},"response":{"status":200,"headers":[],"content":{"mimeType":"application/json","text":"{}"}}}`, url, mime, quote(body))
+func post(url, mime, body string) string { return posted(url, mime, body, "{}") }
+
+func posted(url, mime, body, answer string) string {
+	return fmt.Sprintf(`{"request":{"method":"POST","url":%q,"headers":[],"postData":{"mimeType":%q,"text":%s}},"response":{"status":200,"headers":[],"content":{"mimeType":"application/json","text":%s}}}`, url, mime, quote(body), quote(answer))
 }
 
 func quote(text string) string {

@@ -76,6 +76,9 @@ func queryOperation(x *exchange, query []field) operation {
 	return c.operation()
 }
 
+// batchName is the name of operations that hold several calls.
+const batchName = "batch"
+
 // batchOperation names a batch by its kind.
 func batchOperation(body string) operation {
 	var calls []call
@@ -86,7 +89,7 @@ func batchOperation(body string) operation {
 	if !found {
 		return operation{}
 	}
-	return operation{name: kind + ":batch"}
+	return operation{name: kind + ":" + batchName}
 }
 
 func (c *call) operation() operation {
@@ -104,14 +107,19 @@ func (c *call) operation() operation {
 	return operation{}
 }
 
-// methodName keeps the name of a JSON-RPC method and hashes what is none.
+// methodName keeps the name of a JSON-RPC method and hashes what is none. Names
+// without digits are names, however they look.
 func methodName(method string) string {
+	digits := false
 	for _, c := range []byte(method) {
-		if !(c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("_-./:$", c) >= 0) {
+		switch {
+		case c >= '0' && c <= '9':
+			digits = true
+		case !(c|0x20 >= 'a' && c|0x20 <= 'z' || strings.IndexByte("_-./:$", c) >= 0):
 			return "#" + shortHash(method)
 		}
 	}
-	if method == "" || len(method) > 128 || schema.IsID(schema.Classify(method)) {
+	if method == "" || len(method) > 128 || digits && schema.IsID(schema.Classify(method)) {
 		return "#" + shortHash(method)
 	}
 	return method

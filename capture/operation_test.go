@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,4 +57,54 @@ func TestJSONRPCIsSplitByMethod(t *testing.T) {
 		operations = append(operations, o.Operation)
 	}
 	require.Equal(t, []string{"", "jsonrpc:#" + shortHash("not a method"), "jsonrpc:batch", "jsonrpc:order.get", "jsonrpc:order.list"}, operations)
+}
+
+func TestMethodNamesAreKept(t *testing.T) {
+	for _, name := range []string{"eth_getBlockByHash", "eth_getUncleCountByBlockNumber", "web3_sha3", "system.listMethods", "item/get", "$/cancel"} {
+		require.Equal(t, name, methodName(name))
+	}
+	for _, data := range []string{"", "two words", "3f2a91c04d5b6e7f8091a2b3c4d5e6f7", "0190b5a7-3b1c-7c3e-9d55-1f2e3d4c5b6a", strings.Repeat("a", 129)} {
+		require.Equal(t, "#"+shortHash(data), methodName(data))
+	}
+}
+
+// The calls of a batch are seen with the answers that are their own, and what
+// was answered with an error is no success.
+func TestBatchesAreTakenApart(t *testing.T) {
+	exchange := func(path, body, answer string) string {
+		return posted("https://h/"+path, "application/json", body, answer)
+	}
+	c, _ := observe(t, "h", write(t, "in.har", har(
+		exchange("rpc", `[{"jsonrpc":"2.0","id":1,"method":"a.get"},{"jsonrpc":"2.0","id":"x","method":"b.set","params":[1]},{"jsonrpc":"2.0","method":"c.tell"},{"jsonrpc":"2.0","id":3,"method":"a.get"}]`,
+			`[{"id":"x","jsonrpc":"2.0","error":{"code":-32000,"message":"no"}},{"id":1,"jsonrpc":"2.0","result":{"name":"one"}},{"id":3,"jsonrpc":"2.0","result":null}]`),
+		exchange("rpc", `{"jsonrpc":"2.0","id":1,"method":"d.get"}`, `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no such method"}}`),
+		exchange("rpc", `[{"jsonrpc":"2.0","id":1,"method":"e.get"}]`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"too many"}}`),
+		exchange("graphql", `[{"query":"query A{a}"},{"query":"query B{b}"}]`, `[{"data":{"a":1}},{"errors":[{"message":"no"}],"data":null}]`),
+		exchange("graphql", `{"query":"query C{c}"}`, `{"errors":[{"message":"partly"}],"data":{"c":1}}`),
+	)))
+	type seen struct {
+		operation string
+		failed    bool
+		count     int
+		keys      []string
+	}
+	var got []seen
+	for _, o := range c.Observations {
+		var keys []string
+		if o.Response.Objects != nil {
+			keys = slices.Sorted(maps.Keys(o.Response.Objects.Properties))
+		}
+		got = append(got, seen{o.Operation, o.Failed, o.Count, keys})
+	}
+	require.Equal(t, []seen{
+		{"graphql:batch", false, 1, nil},
+		{"graphql:query A", false, 1, []string{"data"}},
+		{"graphql:query B", true, 1, []string{"data", "errors"}},
+		{"graphql:query C", false, 1, []string{"data", "errors"}},
+		{"jsonrpc:a.get", false, 2, []string{"id", "jsonrpc", "result"}},
+		{"jsonrpc:b.set", true, 1, []string{"error", "id", "jsonrpc"}},
+		{"jsonrpc:batch", false, 1, nil},
+		{"jsonrpc:batch", true, 1, []string{"error", "id", "jsonrpc"}},
+		{"jsonrpc:d.get", true, 1, []string{"error", "id", "jsonrpc"}},
+	}, got)
 }

@@ -23,10 +23,13 @@ type Secret struct {
 // FindSecrets looks for secrets and personal data in a JSON document: values
 // under sensitive keys, and tokens, private keys, vendors' keys, credentials,
 // e-mail addresses, payment cards, IBANs and US social security numbers
-// anywhere, keys included. What it cannot read as JSON it searches as one
-// text. The result is sorted.
+// anywhere, keys included. What the declarations of a capture share is looked
+// at where it is and, because keys around it may be sensitive, where it is
+// used. What it cannot read as JSON it searches as one text. The result is
+// sorted.
 func FindSecrets(doc []byte) []Secret {
-	w := secretWalker{Cursor: schema.NewCursor(string(doc))}
+	text := string(doc)
+	w := secretWalker{Cursor: schema.NewCursor(text), shared: sharedObjects(text), used: map[use]bool{}}
 	err := w.walk("", false)
 	if err == nil {
 		err = w.End()
@@ -47,6 +50,17 @@ type secretWalker struct {
 	*schema.Cursor
 	path  []string // keys and indexes above the value
 	found []Secret
+	// shared are the shared objects of a capture, used those that were looked
+	// at: the same under the same key is not looked at again.
+	shared map[string]string
+	used   map[use]bool
+	within int // shared objects around the value
+}
+
+// use is a shared object under a key; secret is as for walk.
+type use struct {
+	name, key string
+	secret    bool
 }
 
 func (w *secretWalker) report(rule string) {
@@ -77,7 +91,14 @@ func (w *secretWalker) at(token string, look func() error) error {
 func (w *secretWalker) walk(key string, secret bool) error {
 	switch w.Kind() {
 	case '{':
-		return w.Object(func(name string) error { return w.member(key, name, secret) })
+		return w.Object(func(name string) error {
+			if name == shareKey && w.shared != nil && w.Kind() == '"' {
+				if err := w.use(key, secret); err != nil {
+					return err
+				}
+			}
+			return w.member(key, name, secret)
+		})
 	case '[':
 		i := -1
 		return w.Array(func() error {
@@ -98,6 +119,31 @@ func (w *secretWalker) walk(key string, secret bool) error {
 		}
 		return err
 	}
+}
+
+// use looks at the shared object that the next value names, as if it were here.
+func (w *secretWalker) use(key string, secret bool) error {
+	raw, err := w.Peek()
+	if err != nil {
+		return err
+	}
+	name, err := schema.NewCursor(raw).Text()
+	u := use{name, key, secret}
+	object, ok := w.shared[name]
+	if err != nil || !ok || w.used[u] {
+		return err
+	}
+	if len(w.path)+w.within > maxShared {
+		return errCircle
+	}
+	w.used[u] = true
+	around := w.Cursor
+	w.Cursor = schema.NewCursor(object)
+	w.within++
+	err = w.walk(key, secret)
+	w.within--
+	w.Cursor = around
+	return err
 }
 
 // member looks at a member of the object under key.

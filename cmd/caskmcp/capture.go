@@ -134,11 +134,7 @@ func (e *env) writeCapture(c *capture.Capture, name string, dryRun bool, done fu
 	if found := capture.FindSecrets(doc); len(found) > 0 {
 		return secretsError(found)
 	}
-	file, err := c.FileName()
-	if err != nil {
-		return fmt.Errorf("writing capture: %w", err)
-	}
-	path := filepath.Join(toolpack.CapturesIn(root), file)
+	path := filepath.Join(toolpack.CapturesIn(root), c.FileNameOf(doc))
 	if dryRun {
 		e.say("%s would be written (%d observations, %d bytes); this was a dry run", e.show(path), len(c.Observations)+len(c.Declarations), len(doc))
 		return done("", reviews)
