@@ -62,7 +62,7 @@ func strongest(k endpointKey, obs []capture.Observation) (best *authScheme, unkn
 			switch a.Kind {
 			case "unknown":
 				unknown = true
-			case "none", "", "csrf": // a CSRF token proves the page, not the caller
+			case "none", "", "csrf", "signature": // a CSRF token proves the page, not the caller
 			default:
 				counts[authScheme{host: authority(k), kind: a.Kind, in: a.In, name: a.Name}] += a.Count
 			}
@@ -74,6 +74,23 @@ func strongest(k endpointKey, obs []capture.Observation) (best *authScheme, unkn
 		}
 	}
 	return best, unknown
+}
+
+// signed is the scheme by which every one of the exchanges was signed, ""
+// where some was not: a signature is good for one request.
+func signed(obs []capture.Observation) string {
+	count, scheme := 0, ""
+	for _, o := range obs {
+		for _, a := range o.Auth {
+			if a.Kind == "signature" {
+				count, scheme = count+a.Count, cmp.Or(scheme, a.Name)
+			}
+		}
+	}
+	if count < exchanges(obs) {
+		return ""
+	}
+	return printable(scheme)
 }
 
 // further are the credentials that every one of the exchanges carried beside

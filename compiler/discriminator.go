@@ -68,6 +68,8 @@ func (in *inputs) fix(place, key string, value any) {
 func unrepeatable(e *endpoint) string {
 	kind, name, _ := strings.Cut(e.key.operation, ":")
 	switch {
+	case kind == "jsonrpc" && strings.HasPrefix(name, "#"):
+		return "a JSON-RPC method whose name looks like data, which is not kept"
 	case kind != "graphql" || name == batch || len(e.obs) == 0:
 		return ""
 	case strings.HasPrefix(name, "subscription"):

@@ -18,6 +18,8 @@ var (
 	destructions = wordSet("delete destroy purge wipe erase remove truncate drop terminate delete_all bulk_delete batch_delete delete_series")
 	// readMethods begin the names of JSON-RPC methods that read.
 	readMethods = wordSet("get list find search query count fetch describe lookup show")
+	// writeMethods begin the names of those that do not, beside actionWords.
+	writeMethods = wordSet(`append change decrement do drop increment insert make modify patch pop post prepend put store touch upsert write`)
 )
 
 // effectOf is what a call does, by the evidence of method, operation, the last
@@ -74,13 +76,25 @@ func operationEffect(kind, name string) surface.Effect {
 			return surface.Destructive
 		}
 	}
-	// Methods are "namespace_verbNoun", "verb_noun" or "namespace.verb".
-	for i, w := range ws {
-		if readMethods[w] && i <= 1 {
-			return surface.Read
-		}
+	if readsByName(name, ws) {
+		return surface.Read
 	}
 	return surface.Write
+}
+
+// readsByName reports whether a JSON-RPC method says that it reads. Methods are
+// "verb_noun", "verbNoun", "namespace.verb", "namespace_verbNoun" or
+// "namespace_verb_noun"; where the first word is a verb, it is no namespace.
+func readsByName(name string, ws []string) bool {
+	switch {
+	case len(ws) == 0:
+		return false
+	case readMethods[ws[0]]:
+		return true
+	case len(ws) == 1 || len(name) <= len(ws[0]) || !strings.ContainsRune("_-./:", rune(name[len(ws[0])])):
+		return false
+	}
+	return readMethods[ws[1]] && !actionWords[ws[0]] && !imperatives[ws[0]] && !writeMethods[ws[0]]
 }
 
 // lastWord is the last literal segment or custom method of a template in snake

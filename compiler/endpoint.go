@@ -85,7 +85,7 @@ func exchanges(obs []capture.Observation) int {
 }
 
 // succeeded reports whether o is a group of successful exchanges.
-func succeeded(o capture.Observation) bool { return o.Status >= 200 && o.Status < 300 }
+func succeeded(o capture.Observation) bool { return o.Status >= 200 && o.Status < 300 && !o.Failed }
 
 // successes are the successful observations.
 func successes(obs []capture.Observation) []capture.Observation {

@@ -28,6 +28,10 @@ func returns(e *endpoint, out output, max int) string {
 		}
 		return ""
 	}
+	template := texts["returns"]
+	if strings.HasPrefix(e.key.operation, "jsonrpc:") && s.Objects != nil && s.Objects.Properties["result"] != nil {
+		s, template = s.Objects.Properties["result"], texts["result of"] // the rest is the protocol's
+	}
 	text := describeShape(s, max)
 	if text == "" {
 		return ""
@@ -45,7 +49,7 @@ func returns(e *endpoint, out output, max int) string {
 		text = fmt.Sprintf(texts["inside"], text, key, more)
 		s = inner
 	}
-	return fmt.Sprintf(texts["returns"], text)
+	return fmt.Sprintf(template, text)
 }
 
 // inItems are the only wrappers that are gone into below an array: what a

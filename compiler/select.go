@@ -40,6 +40,9 @@ func notATool(e *endpoint) string {
 	if len(good) == 0 && !notModified(e.obs) {
 		return fmt.Sprintf("no successful response was seen (%s)", statuses(e.obs))
 	}
+	if scheme := signed(good); scheme != "" {
+		return "each call is signed (" + scheme + "), which takes a key that signs, not one that is sent"
+	}
 	if reason := presentation(good); reason != "" {
 		return reason
 	}
@@ -62,15 +65,11 @@ func notModified(obs []capture.Observation) bool {
 }
 
 func statuses(obs []capture.Observation) string {
-	set := map[int]bool{}
+	set := map[string]bool{}
 	for _, o := range obs {
-		set[o.Status] = true
+		set[itoa(o.Status)+map[bool]string{true: " with an error"}[o.Failed]] = true
 	}
-	var out []string
-	for _, s := range slices.Sorted(maps.Keys(set)) {
-		out = append(out, itoa(s))
-	}
-	return strings.Join(out, ", ")
+	return strings.Join(slices.Sorted(maps.Keys(set)), ", ")
 }
 
 // presentation says what a response is when it is made for browsers.

@@ -33,7 +33,7 @@ var texts = map[string]string{
 	"map": "a map from keys to values", "map of": "a map from keys to objects with %s", "inside": "%s; %s is %s",
 	"empty": "Returns no content.", "media": "Returns %s.",
 	"more": "%s and %d more fields", "paging": "Results come in pages; use %s to get more.", "paging link": "Results come in pages.",
-	"changes": "This changes data.", "destroys": "This cannot be undone.", "deprecated": "Deprecated.",
+	"changes": "This changes data.", "may change": "This may change data.", "result of": "Returns a result that is %s.", "destroys": "This cannot be undone.", "deprecated": "Deprecated.",
 	"unsent body": "A body of type %s cannot be sent.",
 	"identifies":  "Identifies the %s.", "identifies nothing": "Part of the path.", "form": "Form: %s.",
 	"identifies from": "Identifies the %s; %s returns it as %s.", "from": "%s returns it as %s.",
@@ -75,7 +75,10 @@ func consequences(e *endpoint, t *surface.Tool, in *inputs) string {
 	case surface.Destructive:
 		parts = append(parts, texts["destroys"])
 	case surface.Write:
-		if n := e.nouns(); n.action != "" || e.key.operation != "" {
+		switch n := e.nouns(); {
+		case strings.HasPrefix(e.key.operation, "jsonrpc:"):
+			parts = append(parts, texts["may change"]) // its name does not say that it reads
+		case n.action != "" || e.key.operation != "":
 			parts = append(parts, texts["changes"])
 		}
 	}

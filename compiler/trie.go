@@ -93,7 +93,7 @@ func grow(obs []capture.Observation, indexes []int) *node {
 func (n *node) insert(o *capture.Observation, index int) {
 	segments := split(o.Path)
 	evidence := make([]segmentEvidence, len(segments))
-	success := o.Status >= 200 && o.Status < 300
+	success := succeeded(*o)
 	for _, s := range o.Segments {
 		if s.Index >= 0 && s.Index < len(evidence) {
 			evidence[s.Index] = segmentEvidence{own: s.EchoOwn, id: s.EchoID, any: s.EchoAny, above: s.EchoAbove, aboveID: s.EchoAboveID, far: s.EchoFar, distinct: s.Distinct, keys: s.EchoKeys}

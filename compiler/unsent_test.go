@@ -99,3 +99,31 @@ func TestFurtherCredentials(t *testing.T) {
 	o.Auth[1].Count, o.Headers[0].Count = 2, 2
 	require.Empty(t, tool(t, compile(t, surface.Prior{}, Options{}, seen), "list_orders").Auth.Also, "one call did without")
 }
+
+// What only ever failed, is signed, or has lost its name is no tool.
+func TestCallsThatCannotBeMade(t *testing.T) {
+	rpc := func(method string) exchange {
+		return exchange{request: "POST https://api.shop.test/rpc", graphql: "jsonrpc:" + method, body: `{"jsonrpc":"2.0","id":1,"method":"x","params":[1]}`, response: `{"id":1,"jsonrpc":"2.0","result":{"name":"x"}}`}
+	}
+	c := captured(t, "a", rpc("order_get"), rpc("order_drop"), rpc("#20365fe9"), exchange{request: "GET https://blobs.shop.test/files", response: `{"a":1}`})
+	for i := range c.Observations {
+		switch o := &c.Observations[i]; {
+		case o.Operation == "jsonrpc:order_drop":
+			o.Failed = true
+		case o.Host == "blobs.shop.test":
+			o.Auth = []capture.Auth{{Kind: "signature", In: "header", Name: "sharedkey", Count: o.Count}}
+		}
+	}
+	r := compile(t, surface.Prior{}, Options{}, c)
+	require.Len(t, r.Surface.Tools, 1)
+	require.Equal(t, "Calls the JSON-RPC method order_get. Returns a result that is an object with name.", r.Surface.Tools[0].Description)
+	reasons := map[string]string{}
+	for _, s := range r.Skipped {
+		reasons[s.Request] = s.Reason
+	}
+	require.Equal(t, map[string]string{
+		"GET https://blobs.shop.test/files":           "each call is signed (sharedkey), which takes a key that signs, not one that is sent",
+		"POST https://api.shop.test/rpc (#20365fe9)":  "a JSON-RPC method whose name looks like data, which is not kept",
+		"POST https://api.shop.test/rpc (order_drop)": "no successful response was seen (200 with an error)",
+	}, reasons)
+}

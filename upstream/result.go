@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ type Result struct {
 	// Status is the HTTP status.
 	Status int
 	// Code is "ok", or why IsError is set: "upstream.status",
-	// "upstream.redirect", "response.too_large", "response.encoding",
+	// "upstream.error", "upstream.redirect", "response.too_large", "response.encoding",
 	// "response.contract".
 	Code    string
 	IsError bool
@@ -70,10 +71,13 @@ func (c *Client) read(op *operation, resp *http.Response, conforms func(any) err
 	}
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	clean := &cleaner{secrets: c.secrets}
-	if success {
-		op.success(r, resp, body, conforms, clean)
-	} else {
+	switch {
+	case !success:
 		r.fail("upstream.status", op.errorText(resp, body, clean))
+	case op.reportsError(body):
+		r.fail("upstream.error", op.errorText(resp, body, clean))
+	default:
+		op.success(r, resp, body, conforms, clean)
 	}
 	r.Removed = clean.removed
 	return r, nil
@@ -166,7 +170,33 @@ func (op *operation) mismatch(resp *http.Response, why string) string {
 	return fmt.Sprintf("The API answered %s, so the call was carried out; do not repeat it for this message. But the response does not match the approved outputSchema: %s. The API may have changed; its owner can see how with \"caskmcp drift\".", status(resp), why)
 }
 
-// errorText describes a 4xx or 5xx response with a short body.
+// reportsError reports whether a body that came with a successful status has
+// nothing but an error: a JSON-RPC response with "error" (JSON-RPC 2.0 section
+// 5), a GraphQL response with "errors" and no data (GraphQL October 2021 section
+// 7.1).
+func (op *operation) reportsError(body []byte) bool {
+	o := op.tool.Binding.Operation
+	if o == nil {
+		return false
+	}
+	var answer struct {
+		Result, Error, Data json.RawMessage
+		Errors              []json.RawMessage
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return false
+	}
+	absent := func(v json.RawMessage) bool { return len(v) == 0 || string(v) == "null" }
+	switch o.Kind {
+	case "jsonrpc":
+		return !absent(answer.Error) && absent(answer.Result)
+	case "graphql":
+		return len(answer.Errors) > 0 && absent(answer.Data)
+	}
+	return false
+}
+
+// errorText describes a response that is an error, with a short body.
 func (op *operation) errorText(resp *http.Response, body []byte, clean *cleaner) string {
 	text := fmt.Sprintf("The API answered %s.", status(resp))
 	if after := resp.Header.Get("Retry-After"); after != "" && len(after) <= 64 {

@@ -188,6 +188,28 @@ func TestResponseLimits(t *testing.T) {
 	require.Equal(t, "upstream.status", r.Code)
 }
 
+// Protocols inside HTTP report errors with a successful status.
+func TestErrorsInsideSuccess(t *testing.T) {
+	tests := []struct{ kind, body, code string }{
+		{"jsonrpc", `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no such method"}}`, "upstream.error"},
+		{"jsonrpc", `{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":1,"message":"no"}}`, "upstream.error"},
+		{"jsonrpc", `{"jsonrpc":"2.0","id":1,"result":{"error":"in the data"}}`, "ok"},
+		{"graphql", `{"errors":[{"message":"no"}],"data":null}`, "upstream.error"},
+		{"graphql", `{"errors":[{"message":"partly"}],"data":{"a":1}}`, "ok"},
+		{"", `{"error":"a field like any other"}`, "ok"},
+	}
+	for _, tt := range tests {
+		r := answer(t, func(tool *surface.Tool) {
+			if tt.kind != "" {
+				tool.Binding.Operation = &surface.Operation{Kind: tt.kind, Name: "x"}
+			}
+		}, nil, media(200, "application/json", tt.body))
+		require.Equal(t, tt.code, r.Code, tt.body)
+		require.Equal(t, tt.code != "ok", r.IsError)
+		require.Contains(t, r.Text, strings.Trim(tt.body, "{}")[:8])
+	}
+}
+
 func TestTimeoutAndConnection(t *testing.T) {
 	release := make(chan struct{})
 	up := newAPI(t, func(_ http.ResponseWriter, r *http.Request) {
