@@ -51,6 +51,10 @@ func (c *collector) add(x *exchange) {
 	query := parseForm(x.url.RawQuery)
 	request := c.body(x, &x.request, true)
 	response := c.body(x, &x.response, false)
+	if overridesMethod(x, query, request) {
+		c.dropped[dropOverride]++
+		return
+	}
 	for _, p := range partsOf(operationOf(x, request.json, query), request, response) {
 		c.observe(x, segments, slash, query, p)
 	}

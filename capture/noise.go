@@ -1,7 +1,9 @@
 package capture
 
 import (
+	"encoding/json"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +15,7 @@ const (
 	dropMethod    = "no HTTP method"
 	dropSocket    = "websocket"
 	dropStream    = "event stream"
+	dropOverride  = "method override: the request says that another method is meant"
 	dropAborted   = "aborted or failed"
 	dropAsset     = "asset"
 	dropPage      = "HTML page"
@@ -38,6 +41,8 @@ func dropReason(x *exchange) string {
 		return dropAborted
 	case x.response.mime() == "text/event-stream" || x.resource == "eventsource":
 		return dropStream
+	case isPolledSocket(x):
+		return dropSocket
 	case isTelemetry(x):
 		return dropTelemetry
 	case isFlags(x):
@@ -52,6 +57,43 @@ func dropReason(x *exchange) string {
 		return dropPage
 	}
 	return ""
+}
+
+// isPolledSocket reports messages of a socket that Engine.IO sends by polling
+// (Engine.IO protocol, HTTP long-polling).
+func isPolledSocket(x *exchange) bool {
+	q := x.url.Query()
+	return q.Has("EIO") && q.Has("transport")
+}
+
+// overridesMethod reports whether a request asks to be treated as one with
+// another method. A tool for it would do more than its method says, and replayed
+// without the override it would do something else.
+func overridesMethod(x *exchange, query []field, body content) bool {
+	other := func(method string) bool {
+		switch method = strings.ToUpper(method); method {
+		case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY":
+			return method != x.method
+		}
+		return false
+	}
+	for _, name := range []string{"x-http-method-override", "x-http-method", "x-method-override"} {
+		if other(x.request.get(name)) {
+			return true
+		}
+	}
+	for _, f := range slices.Concat(query, body.fields) {
+		if f.name == "_method" && other(f.value) {
+			return true
+		}
+	}
+	if !strings.Contains(body.json, `"_method"`) {
+		return false
+	}
+	var envelope struct {
+		Method string `json:"_method"`
+	}
+	return json.Unmarshal([]byte(body.json), &envelope) == nil && other(envelope.Method)
 }
 
 // telemetryHosts are suffixes of hosts that only collect.

@@ -15,7 +15,7 @@ var (
 	changes = wordSet(`logout signout delete remove destroy unsubscribe cancel approve reject disable enable activate deactivate
 		reset revoke restart shutdown reboot purge`)
 	// destructions are last path words of calls that cannot be undone.
-	destructions = wordSet("delete destroy purge wipe erase remove truncate drop terminate delete_all bulk_delete batch_delete delete_series")
+	destructions = wordSet("delete destroy purge prune flush wipe erase remove truncate drop terminate delete_all bulk_delete batch_delete delete_series")
 	// readMethods begin the names of JSON-RPC methods that read.
 	readMethods = wordSet("get list find search query count fetch describe lookup show")
 	// writeMethods begin the names of those that do not, beside actionWords.
