@@ -34,7 +34,11 @@ type Options struct {
 	Head, Base string
 	// RunURL and PlanURL link to the full plan and to plan.json.
 	RunURL, PlanURL string
-	State           State
+	// Refused says what no approval can help, beyond what the plans say.
+	Refused []string
+	// Settings is a change of whose word counts, which is in no toolpack.
+	Settings *Toolpack
+	State    State
 	// Commit is the one being planned (Outdated) or the one that holds the
 	// lockfile now (Applied).
 	Commit string
@@ -59,7 +63,7 @@ const (
 // within the budget. It leaves out details before it shortens tables, and says
 // what it left out. A State of Failed needs no plans, and says none.
 func Plan(packs []Toolpack, opt Options) string {
-	if len(packs) == 0 || opt.State == Failed {
+	if opt.State == Failed || len(packs) == 0 && opt.Settings == nil && len(opt.Refused) == 0 {
 		return withoutPlan(opt)
 	}
 	return fit(opt.MaxBytes, newView(packs, opt).render)
@@ -98,7 +102,7 @@ func (v *view) render(l level, budget int) string {
 		b.WriteString(v.secretList(l) + v.footer())
 		return b.String()
 	}
-	b.WriteString(gainBox("What agents gain", v.granted(), l))
+	b.WriteString(v.refused(l) + gainBox("What agents gain", v.granted(), l))
 	if l < countsAndLinks {
 		v.tables(&sheet{b: &b, room: budget, short: l >= tableOnly})
 		b.WriteString(v.ignoredReviews())
@@ -118,9 +122,12 @@ func (v *view) render(l level, budget int) string {
 
 // revisions says what was planned, against what, and what it means.
 func (v *view) revisions() string {
-	text, lockfile := "Toolpack "+inline(v.packs[0].Toolpack), "the lockfile"
-	if v.several() {
-		text, lockfile = fmt.Sprintf("%d toolpacks", len(v.packs)), "the lockfiles"
+	text, lockfile := fmt.Sprintf("%d toolpacks", len(v.packs)), "the lockfiles"
+	switch len(v.packs) {
+	case 0:
+		return "No toolpack."
+	case 1:
+		text, lockfile = "Toolpack "+inline(v.packs[0].Toolpack), "the lockfile"
 	}
 	if v.opt.Head != "" && v.opt.Base != "" {
 		text += fmt.Sprintf(" at %s, against %s at %s", commit(v.opt.Head), lockfile, commit(v.opt.Base))
@@ -146,7 +153,11 @@ func (v *view) howTo() string {
 }
 
 func (v *view) footer() string {
-	return links(link("Full plan", v.opt.RunURL), link("plan.json", v.opt.PlanURL), "plan "+inline(shorten(v.digest, 19)))
+	digest := ""
+	if v.digest != "" {
+		digest = "plan " + inline(shorten(v.digest, 19))
+	}
+	return links(link("Full plan", v.opt.RunURL), link("plan.json", v.opt.PlanURL), digest)
 }
 
 // link is a Markdown link, empty without a URL.

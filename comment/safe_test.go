@@ -137,6 +137,7 @@ func FuzzPlan(f *testing.F) {
 		other := *p
 		other.Toolpack, other.Changes = b, p.Changes[int(budget)%(len(p.Changes)+1):]
 		several := []Toolpack{{&other, nil}, {p, approvals}, {makePlan(t, state(shop(x)), shop(x)), nil}}
+		opt.Refused, opt.Settings = []string{a, b}, &Toolpack{p, approvals}
 		text = Plan(several, opt)
 		require.LessOrEqual(t, len(text), limit)
 		require.True(t, strings.HasPrefix(text, Marker("plan", b)) || b == "" && strings.HasPrefix(text, "## "))

@@ -79,6 +79,50 @@ func TestSeveralGolden(t *testing.T) {
 	}
 }
 
+// settingsChange adds an approver.
+func settingsChange(logins ...string) *Toolpack {
+	p := &plan.Plan{Changes: []plan.Change{{
+		Kind: "settings", Name: "caskmcp.yaml", Actions: []string{"update"}, RequiredApprovals: 1, Risk: plan.RiskChange{After: surface.Critical}, Digest: plan.Digests{After: "sha256:settings"},
+		Fields:  []plan.Field{{Path: "/approvers", Before: json.RawMessage(`{"high":["carol"]}`), After: json.RawMessage(`{"high":["mallory"]}`)}},
+		Reasons: []plan.Reason{{Code: "settings.changed", Class: plan.Block, Text: "changes whose word counts, from the next pull request on; here the base's rules hold"}},
+	}}}
+	return &Toolpack{Plan: p, Approvals: evaluate(p, teams, logins...)}
+}
+
+// TestBeyondThePlans says what keeps the check red though all plans are
+// approved.
+func TestBeyondThePlans(t *testing.T) {
+	p := threeChanges(t)
+	approved := packsOf([]*plan.Plan{p}, teams, "alice", "sec1", "sec2")
+	edited := []string{"the pull request edits the lockfile by hand; only what apply computes is accepted", "caskmcp.yaml:3: not YAML @octocat"}
+	for _, tt := range []struct {
+		name  string
+		packs []Toolpack
+		opt   Options
+		want  string
+	}{
+		{"settings.md", approved, Options{Settings: settingsChange("alice")}, "## 🛑 caskmcp plan: 4 of 5 changes need approval, 3 approved so far"},
+		{"settings-alone.md", nil, Options{Settings: settingsChange("sec1")}, "## 🟢 caskmcp plan: approved, applies on merge"},
+		{"refused.md", approved, Options{Refused: edited}, "## 🛑 caskmcp plan: refused, and no review can approve it"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := Plan(tt.packs, tt.opt)
+			require.True(t, strings.HasPrefix(text, tt.want), text)
+			requireSafe(t, text)
+			requireInert(t, text, foreign)
+			golden(t, tt.name, text)
+		})
+	}
+	for i := range hostile { // any text, at any level
+		opt := Options{Key: "k", Settings: settingsChange(), Refused: hostile[i:], MaxBytes: []int{60_000, 20_000, 3_000}[i%3]}
+		opt.Settings.Plan.Changes[0].Reasons[0].Text = hostile[i]
+		text := Plan(approved, opt)
+		require.LessOrEqual(t, len(text), opt.MaxBytes)
+		requireSafe(t, text)
+		requireInert(t, text, foreign)
+	}
+}
+
 // TestSeveralSayWhatEachDoes compares the comment about several toolpacks with
 // what it says of each alone.
 func TestSeveralSayWhatEachDoes(t *testing.T) {

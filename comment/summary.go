@@ -78,7 +78,7 @@ func countTools(changes []plan.Change, match func(plan.Change) bool) int {
 
 // packTable has one row for each toolpack, where there are several.
 func (v *view) packTable(s *sheet) {
-	if !v.several() || v.n.changes()+v.n.outside == 0 {
+	if !v.several() || !slices.ContainsFunc(v.packs, func(p *pack) bool { return p.HasChanges() }) {
 		return
 	}
 	other := slices.ContainsFunc(v.packs, func(p *pack) bool { return p.Summary.Other > 0 })

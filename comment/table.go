@@ -18,8 +18,15 @@ func (v *view) tables(s *sheet) {
 	for _, p := range v.packs {
 		all = append(all, v.outsideTable(p))
 	}
+	if v.settings != nil {
+		all = append(all, v.approvalTable(v.settings, "Settings of this repository", s.short))
+	}
 	for _, p := range v.packs {
-		all = append(all, v.approvalTable(p, s.short))
+		title := "Needs approval"
+		if v.opt.State == Applied {
+			title = "Changes"
+		}
+		all = append(all, v.approvalTable(p, title+v.in(p), s.short))
 	}
 	s.leftOut(s.write(all...), "row", verb(v.n.need, " It needs", " They need")+" approval all the same.")
 }
@@ -35,12 +42,8 @@ func (v *view) outsideTable(p *pack) section {
 	}}
 }
 
-func (v *view) approvalTable(p *pack, short bool) section {
-	title := "Needs approval"
-	if v.opt.State == Applied {
-		title = "Changes"
-	}
-	head := "\n### " + title + v.in(p) + "\n" + p.rows.facts(short) + "| Approvals | Change |\n|:--|:--|\n"
+func (v *view) approvalTable(p *pack, title string, short bool) section {
+	head := "\n### " + title + "\n" + p.rows.facts(short) + "| Approvals | Change |\n|:--|:--|\n"
 	return section{head, len(p.need), func(i int) string {
 		c := p.need[i]
 		return fmt.Sprintf("| %s | %s |\n", p.state(c, v.opt.State), p.rows.text(c, short))

@@ -19,6 +19,8 @@ func (v *view) verdict() string {
 		return fmt.Sprintf("## 🛑%s%s in the captures", of, plural(n.secrets, "secret"))
 	case n.outside > 0:
 		return fmt.Sprintf("## 🛑%sthe approved state was changed outside caskmcp, and %s", of, needs(n))
+	case len(v.opt.Refused) > 0:
+		return "## 🛑" + of + "refused, and no review can approve it"
 	case n.changes() == 0:
 		return "## ✅" + of + "no changes"
 	case len(n.blockers) > 0:
@@ -33,6 +35,26 @@ func (v *view) verdict() string {
 		return fmt.Sprintf("## 🛑%s%s, %d approved so far", of, needs(n), n.need-n.missing)
 	}
 	return "## 🛑" + of + needs(n)
+}
+
+// refused is what no approval can help. It is said above everything else.
+func (v *view) refused(l level) string {
+	if len(v.opt.Refused) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\n> [!CAUTION]\n> **No review can approve this**\n")
+	shown := v.opt.Refused[:min(len(v.opt.Refused), mostItems)]
+	if l == countsAndLinks {
+		shown = nil
+	}
+	for _, text := range shown {
+		b.WriteString("> - " + sentence(text) + "\n")
+	}
+	if more := len(v.opt.Refused) - len(shown); more > 0 {
+		fmt.Fprintf(&b, "> - %s\n", plural(more, "more finding"))
+	}
+	return b.String()
 }
 
 func (v *view) appliedVerdict(of string) string {

@@ -21,9 +21,10 @@ type Toolpack struct {
 type view struct {
 	opt Options
 	// packs are those that change, the riskiest first, and then the others.
-	packs  []*pack
-	n      tally
-	digest string
+	packs    []*pack
+	settings *pack // nil where they do not change
+	n        tally
+	digest   string
 }
 
 // pack is one toolpack, its changes divided into those that need approval,
@@ -59,6 +60,10 @@ func newView(packs []Toolpack, opt Options) *view {
 		plans = append(plans, t.Plan)
 	}
 	v.digest = plan.DigestOf(plans...)
+	if opt.Settings != nil {
+		v.settings = newPack(*opt.Settings)
+		v.n.add(v.settings.n)
+	}
 	slices.SortStableFunc(v.packs, func(x, y *pack) int {
 		return cmp.Or(cmp.Compare(x.urgency(), y.urgency()), strings.Compare(x.Toolpack, y.Toolpack))
 	})

@@ -54,7 +54,7 @@ func (r *actionRun) comment(ctx context.Context, j *judgement) error {
 	opt.Key, mark = sticky(r.in.Toolpack, j.names())
 	w, err := r.host.UpsertComment(ctx, github.Comment{
 		Pull: j.Pulls[0].Number, Sticky: mark, Head: j.Head, Body: comment.Plan(r.toolpacks(j), opt),
-		EditOnly: r.in.Comment != "always" && !j.changes() && len(j.Refused) == 0,
+		EditOnly: r.in.Comment != "always" && !j.changes() && len(j.Refused) == 0 && j.SettingsApproval == nil,
 	})
 	if errors.Is(err, github.ErrMoved) {
 		r.notice("The pull request has moved on from %s, so the comment is left to the run for its new head.", short(j.Head))
@@ -68,7 +68,22 @@ func (r *actionRun) comment(ctx context.Context, j *judgement) error {
 
 // options are what a comment or summary says beyond the plans.
 func (r *actionRun) options(j *judgement) comment.Options {
-	return comment.Options{Head: j.Head, Base: j.Base, RunURL: r.runURL()}
+	opt := comment.Options{Head: j.Head, Base: j.Base, RunURL: r.runURL()}
+	if j.SettingsApproval != nil {
+		opt.Settings = &j.settings
+	}
+	told := map[string]bool{} // by the plans
+	for _, p := range j.Packs {
+		for _, text := range refusals(p.Work) {
+			told[text] = true
+		}
+	}
+	for _, text := range j.Refused {
+		if !told[text] {
+			opt.Refused = append(opt.Refused, text)
+		}
+	}
+	return opt
 }
 
 // commentFailed tells a pull request that its plan failed, where it has a

@@ -193,7 +193,9 @@ func (r *actionRun) publish(j *judgement) error {
 	r.summarise(comment.Summary(r.toolpacks(j), r.options(j)))
 	r.annotate(r.annotations(j))
 	if j.Settings != "" {
-		r.summarise("\n> [!WARNING]\n> " + j.Settings + "\n")
+		if j.SettingsApproval == nil {
+			r.summarise("\n> [!WARNING]\n> " + j.Settings + "\n")
+		}
 		r.annotate([]annotation{{Level: "warning", File: j.Prefix + toolpack.RepositoryFile, Title: "caskmcp", Text: j.Settings}})
 	}
 	for _, text := range j.Refused {
@@ -217,7 +219,8 @@ func (s *step) setOutputs(values map[string]string) error {
 // leave writes plan.json, plan.md and report.html of one toolpack for
 // upload-artifact.
 func (r *actionRun) leave(j *judgement, name string, t comment.Toolpack) error {
-	dir := filepath.Join(r.plansDir(), name)
+	dir, opt := filepath.Join(r.plansDir(), name), r.options(j)
+	opt.Settings = nil // which are of no toolpack
 	doc, err := t.Plan.Encode()
 	if err != nil {
 		return fmt.Errorf("saving plan: %w", err)
@@ -225,12 +228,12 @@ func (r *actionRun) leave(j *judgement, name string, t comment.Toolpack) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("saving plan: %w", err)
 	}
-	page, err := comment.HTML(t, r.options(j))
+	page, err := comment.HTML(t, opt)
 	if err != nil {
 		return fmt.Errorf("saving plan: %w", err)
 	}
 	for name, data := range map[string][]byte{
-		"plan.json": doc, "plan.md": []byte(comment.Summary([]comment.Toolpack{t}, r.options(j))), "report.html": page,
+		"plan.json": doc, "plan.md": []byte(comment.Summary([]comment.Toolpack{t}, opt)), "report.html": page,
 	} {
 		if err := files.Write(filepath.Join(dir, name), data, 0o644); err != nil {
 			return fmt.Errorf("saving plan: %w", err)

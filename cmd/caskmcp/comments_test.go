@@ -126,6 +126,38 @@ func TestToolpackOfItsOwnWorkflow(t *testing.T) {
 	require.Contains(t, s.log, "parts, shop")
 }
 
+// TestCommentSaysWhatElseKeepsItRed: a comment that says approved under a red
+// check would be worse than none.
+func TestCommentSaysWhatElseKeepsItRed(t *testing.T) {
+	t.Parallel()
+	const carols = onlyReviews + "  approvers:\n    safe: [bob]\n    critical: [carol]\n"
+	s := newStory(t, carols)
+	s.push("alice", "topic", func() { s.write("caskmcp.yaml", carols+"  allow_self: true\n") })
+	n := s.open("alice", "topic")
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	s.requireStatus(n, "failure")
+	text := s.comments(n)["default"].Body
+	require.Contains(t, text, "## 🛑 caskmcp plan: 1 of 1 change needs approval")
+	require.Contains(t, text, "| 🛑&nbsp;0&nbsp;of&nbsp;1<br><code>carol</code> | `~` settings <code>caskmcp.yaml</code>")
+	require.Contains(t, text, "! /allow_self: false -> true")
+	s.review(n, "carol", "APPROVED")
+	require.Equal(t, exitOK, s.counted(n), s.log)
+	s.requireStatus(n, "success")
+	require.Contains(t, s.comments(n)["default"].Body, "## 🟢")
+
+	s.push("alice", "forged", func() {
+		s.parts()
+		s.write("caskmcp.yaml", "version: \"1.0\"\n")
+		s.caskmcp("apply", "--auto-approve", "--by", "alice")
+		s.write("caskmcp.yaml", carols)
+	})
+	n = s.open("alice", "forged")
+	require.Equal(t, exitGate, s.planned(n), s.log)
+	s.requireStatus(n, "failure")
+	require.Contains(t, s.comments(n)["default"].Body, "## 🛑 caskmcp plan: refused, and no review can approve it")
+	require.Contains(t, s.comments(n)["default"].Body, "edits the lockfile by hand")
+}
+
 // TestToolpackRemoved says so in the comment that is there.
 func TestToolpackRemoved(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tomallicino/caskmcp/apply"
+	"github.com/tomallicino/caskmcp/comment"
 	"github.com/tomallicino/caskmcp/github"
 	"github.com/tomallicino/caskmcp/plan"
 	"github.com/tomallicino/caskmcp/toolpack"
@@ -36,6 +37,7 @@ type judgement struct {
 	// SettingsApproval is how far that is approved, nil where it takes nothing.
 	Settings         string
 	SettingsApproval *apply.ChangeApproval
+	settings         comment.Toolpack
 }
 
 // packJudgement is the part of one toolpack.

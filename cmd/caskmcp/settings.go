@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"reflect"
 
 	"github.com/tomallicino/caskmcp/apply"
+	"github.com/tomallicino/caskmcp/comment"
 	"github.com/tomallicino/caskmcp/internal/canonical"
 	"github.com/tomallicino/caskmcp/plan"
 	"github.com/tomallicino/caskmcp/surface"
@@ -29,7 +31,7 @@ func (c *court) settingsOf(ctx context.Context, j *judgement, files []caseFile) 
 	if !acceptsOnlyReviews(j.Rules) || len(files) == 0 {
 		return nil
 	}
-	p, err := settingsPlan(after)
+	p, err := settingsPlan(j.Rules, after)
 	if err != nil {
 		return err
 	}
@@ -40,7 +42,8 @@ func (c *court) settingsOf(ctx context.Context, j *judgement, files []caseFile) 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j.SettingsApproval = &apply.Combine(p, all).Changes[0]
+	j.settings = comment.Toolpack{Plan: p, Approvals: apply.Combine(p, all)}
+	j.SettingsApproval = &j.settings.Approvals.Changes[0]
 	if !j.SettingsApproval.Approved {
 		j.Settings += "; that takes an approval: " + j.SettingsApproval.Missing
 	}
@@ -49,13 +52,33 @@ func (c *court) settingsOf(ctx context.Context, j *judgement, files []caseFile) 
 
 // settingsPlan is a change of the rules as a plan has changes, so that reviews
 // are counted for it as for every other.
-func settingsPlan(after apply.Rules) (*plan.Plan, error) {
+func settingsPlan(before, after apply.Rules) (*plan.Plan, error) {
 	digest, err := canonical.Digest(after)
 	if err != nil {
 		return nil, err
 	}
 	c := plan.Change{Kind: "settings", Name: toolpack.RepositoryFile, Actions: []string{apply.Update}, RequiredApprovals: 1}
 	c.Digest.After, c.Risk.After = digest, surface.Critical
+	c.Reasons = []plan.Reason{{Code: "settings.changed", Class: plan.Block, Text: "changes whose word counts, from the next pull request on; here the base's rules hold"}}
+	for _, x := range []struct {
+		name          string
+		before, after any
+	}{
+		{"accept", before.Accept, after.Accept}, {"allow_self", before.AllowSelf, after.AllowSelf},
+		{"approvers", before.Approvers, after.Approvers}, {"github/app", before.App, after.App},
+	} {
+		b, err := canonical.JSON(x.before)
+		if err != nil {
+			return nil, err
+		}
+		a, err := canonical.JSON(x.after)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(b, a) {
+			c.Fields = append(c.Fields, plan.Field{Path: "/" + x.name, Before: b, After: a})
+		}
+	}
 	return &plan.Plan{Changes: []plan.Change{c}}, nil
 }
 
@@ -73,7 +96,7 @@ func (c *court) seenSettings(ctx context.Context, base string, f caseFile) map[s
 		if err != nil {
 			continue
 		}
-		if p, err := settingsPlan(rules); err == nil {
+		if p, err := settingsPlan(apply.Rules{}, rules); err == nil {
 			seen[sha] = apply.SeenOf(p, at)
 		}
 	}
