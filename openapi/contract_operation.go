@@ -1,13 +1,16 @@
 package openapi
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/tomallicino/caskmcp/schema"
 	"github.com/tomallicino/caskmcp/surface"
 )
 
@@ -143,12 +146,27 @@ func (w *contractWriter) responses(t surface.Tool) (map[string]response, error) 
 	if len(t.OutputSchema) == 0 {
 		return out, nil
 	}
+	accept, _, _ := strings.Cut(cmp.Or(t.Binding.Accept, "application/json"), ",")
+	accept, _, _ = strings.Cut(accept, ";")
+	schema, err := w.output(t)
+	if err != nil {
+		return nil, err
+	}
+	out["200"] = response{Description: "The result.", Content: map[string]media{strings.TrimSpace(accept): {Schema: schema}}}
+	return out, nil
+}
+
+// output is the schema of what the API sends: the agent gets some bodies under
+// a key.
+func (w *contractWriter) output(t surface.Tool) (any, error) {
+	if raw, ok := plainOutput(t); ok {
+		return raw, nil
+	}
 	schema, err := decodeSchema(t.OutputSchema)
 	if err != nil {
 		return nil, err
 	}
 	if wrapped := t.Binding.Result; wrapped != "" {
-		// The agent gets the body under a key; the API sends it as it is.
 		properties, _ := schema["properties"].(map[string]any)
 		body, _ := properties[wrapped].(map[string]any)
 		if body = maps.Clone(body); body == nil {
@@ -160,10 +178,34 @@ func (w *contractWriter) responses(t surface.Tool) (map[string]response, error) 
 		schema = body
 	}
 	h := &hoister{root: schema, prefix: t.Name + ".output.", schemas: w.schemas, names: map[string]string{}}
-	accept, _, _ := strings.Cut(cmp.Or(t.Binding.Accept, "application/json"), ",")
-	accept, _, _ = strings.Cut(accept, ";")
-	out["200"] = response{Description: "The result.", Content: map[string]media{strings.TrimSpace(accept): {Schema: h.rewrite(schema)}}}
-	return out, nil
+	return h.rewrite(schema), nil
+}
+
+// plainOutput is output for schemas that need no decoding: those without a key
+// that hoister looks for.
+func plainOutput(t surface.Tool) (json.RawMessage, bool) {
+	doc, wrapped := t.OutputSchema, t.Binding.Result
+	if bytes.Contains(doc, []byte(`"$`)) || bytes.Contains(doc, []byte(`"definitions"`)) || !bytes.HasPrefix(doc, []byte("{")) {
+		return nil, false
+	}
+	if wrapped == "" {
+		return doc, true
+	}
+	body := ""
+	c := schema.NewCursor(string(doc))
+	err := c.Object(func(key string) error {
+		if key != "properties" || c.Kind() != '{' {
+			return c.Skip()
+		}
+		return c.Object(func(name string) error {
+			var err error
+			if name == wrapped && c.Kind() == '{' {
+				body, err = c.Peek()
+			}
+			return errors.Join(err, c.Skip())
+		})
+	})
+	return json.RawMessage(body), err == nil && body != ""
 }
 
 // hoister moves the local definitions of a tool's schema to the components of
