@@ -17,7 +17,7 @@ import (
 // given, it could be one more of those, so that it takes optionalSupport.
 const (
 	requiredSupport = 10
-	optionalSupport = 20
+	optionalSupport = 30
 )
 
 // required says which of several counts out of total calls are so high that what
@@ -213,10 +213,10 @@ func secretParameter(name string) bool {
 	return capture.Sensitive(name)
 }
 
-// encodings are the body media types that a call can be written in.
+// writable reports the body media types that a call can be written in: those
+// that upstream.New takes.
 func writable(mediaType string) bool {
-	return isJSON(mediaType) || mediaType == "application/x-www-form-urlencoded" || mediaType == "multipart/form-data" ||
-		strings.HasPrefix(mediaType, "text/") || mediaType == "application/xml" || strings.HasSuffix(mediaType, "+xml")
+	return isJSON(mediaType) || mediaType == "application/x-www-form-urlencoded" || mediaType == "multipart/form-data" || mediaType == "text/plain"
 }
 
 // bodyEncoding is the media type of most request bodies.

@@ -26,6 +26,7 @@ func Compile(captures []*capture.Capture, prior surface.Prior, opt Options) (*Re
 	recall(eps, prior)
 	eps = r.usable(eps, opt)
 	mirrors(eps)
+	hold(eps)
 	nameHoles(eps, prior)
 	allocate(eps, prior)
 	b := newBuilder(eps, prior, opt)

@@ -69,6 +69,9 @@ type endpoint struct {
 	shared bool
 	// hosts says that the surface has more than one host.
 	hosts bool
+	// holds says that what the path leads to holds things with paths of their
+	// own, held that it is one of those.
+	holds, held bool
 	// mirror says that this POST reads what a GET of the same path reads.
 	mirror bool
 }

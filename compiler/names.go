@@ -91,6 +91,9 @@ func (e *endpoint) pathCandidates(add func(...string)) {
 	if n.item {
 		add(append(append([]string{verb}, base...), "by", holeWord(e))...)
 	}
+	for _, stage := range n.stage {
+		add(slices.Concat([]string{verb}, stage, base)...)
+	}
 	add(slices.Concat([]string{verb}, nameWords(e.key.host), base)...)
 	add(slices.Concat([]string{verb}, base, []string{e.key.scheme, itoa(e.key.port)})...)
 }

@@ -37,6 +37,16 @@ func TestNames(t *testing.T) {
 			"list_labels list_label_values query_range list_health_checks"},
 		{"OData", []string{"GET /odata/Customers('{}') one", "GET /odata/Customers list"},
 			"get_odata_customer list_odata_customers"},
+		{"what a thing holds", []string{"GET /queues/{word} one", "DELETE /queues/{word}", "DELETE /queues/{word}/{int}", "PUT /queues/{word}/{int} one", "POST /queues/{word} made"},
+			"get_queue delete_queue delete_queue_item replace_queue_item create_queue_item"},
+		{"a list within a thing", []string{"GET /modules/{word} holding", "POST /modules/{word} made", "GET /modules/{word}/{uuid} one"},
+			"list_module_items create_module_item get_module_item"},
+		{"a list of some of a kind", []string{"GET /tags/{word} wrapped", "POST /tags/{word} made", "DELETE /tags/{word}/{uuid} one"}, "get_tag create_tag delete_tag"},
+		{"POST that makes the thing", []string{"POST /schemas/{word} made", "POST /orders/{int} one"}, "create_schema update_order"},
+		{"envelopes and empty lists", []string{"GET /bans empty", "GET /lists/{int}/held wrapped", "GET /statistics plain"}, "list_bans list_list_held get_statistics"},
+		{"verbs with a preposition or a prefix", []string{"POST /loginAs one", "POST /addresses/{int}/unverify one", "POST /addresses/{int}/verify one", "POST /reports one"},
+			"login_as unverify_address verify_address create_report"},
+		{"versions without a letter", []string{"GET /3.1/lists/{int} one", "GET /3.0/lists/{int} one"}, "get_3_1_list get_3_0_list"},
 		{"a root", []string{"GET / one"}, "get_root"},
 		{"HEAD", []string{"HEAD /orders/{int}"}, "check_order"},
 		{"one word of a long owner", []string{"POST /ideal-merchant-transactions/{int}/note-attachments one", "POST /sofort-merchant-transactions/{int}/note-attachments one"},
@@ -53,12 +63,16 @@ func TestNames(t *testing.T) {
 				parts := strings.Fields(r)
 				x := exchange{request: parts[0] + " https://api.shop.test/x"}
 				if len(parts) > 2 {
-					x.response = map[string]string{"list": list, "one": one}[parts[2]]
+					x.response = map[string]string{"list": list, "one": one, "made": one, "wrapped": `{"entries":[{"id":1}]}`, "holding": `{"name":"x","nodes":[],"items":[{"id":1}]}`, "plain": `{"mean":1.5}`, "empty": `{"start":0,"total_size":0}`}[parts[2]]
+					if parts[2] == "made" {
+						x.status = 201
+					}
 				}
 				o := x.observe(t)
 				o.Path = parts[1]
 				eps = append(eps, &endpoint{key: keyOf(o, surface.EraseNames(o.Path)), obs: []capture.Observation{o}})
 			}
+			hold(eps)
 			nameHoles(eps, surface.Prior{})
 			allocate(eps, surface.Prior{})
 			names := []string{}

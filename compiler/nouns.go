@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tomallicino/caskmcp/capture"
 	"github.com/tomallicino/caskmcp/schema"
 )
 
@@ -40,6 +41,7 @@ type nouns struct {
 	object []string   // orders
 	suffix []string   // csv
 	left   [][]string // further words of the path, from right to left
+	stage  [][]string // those of them that are numbers, as last resort
 	spelt  []string   // the owner as the path spells it
 	item   bool       // what is meant is one thing: the path ends in a parameter
 	of     bool       // the owner is one thing
@@ -87,8 +89,13 @@ func nounsOf(e *endpoint) nouns {
 			}
 		}
 	}
+	n.inside(e)
 	for i := len(all) - 1; i >= 0; i-- {
 		words := singularLast(all[i].words)
+		if strings.Trim(strings.Join(all[i].words, ""), "0123456789") == "" {
+			n.stage = append(n.stage, words)
+			continue
+		}
 		isAction := i == len(all)-1 && strings.Join(all[i].words, "_") == n.action
 		if len(words) > 0 && !isAction && !slices.Equal(words, singularLast(n.object)) && !slices.Equal(words, n.owner) {
 			n.left = append(n.left, words)
@@ -96,12 +103,94 @@ func nounsOf(e *endpoint) nouns {
 	}
 	n.verb = verbOf(e, n)
 	if k := len(n.object); k > 0 {
-		n.plural = isPlural(n.object[k-1]) || n.object[k-1] == "series"
+		n.plural = n.plural || isPlural(n.object[k-1]) || n.object[k-1] == "series"
 	}
 	if n.verb == "create" && n.action == "" {
 		n.object = singularLast(n.object)
 	}
 	return n
+}
+
+// inside speaks of what a thing holds, where the path alone would say that it is
+// the thing: /queues/{queue}/{file}, or POST /classes/{class} that creates an
+// object of the class.
+func (n *nouns) inside(e *endpoint) {
+	if n.action != "" || len(n.object) == 0 || !n.item || n.suffix != nil {
+		return
+	}
+	word := "item"
+	creates := e.holds && e.key.method == "POST" && !e.mirror && madeNew(e.obs)
+	lists := e.holds && e.key.method == "GET" && wraps(successShape(e.obs))
+	switch {
+	case strings.Join(n.object, "_") == word:
+		return
+	case lists:
+		word += "s"
+	case !creates && !(e.held && !e.owned()):
+		return
+	}
+	n.owner, n.spelt, n.of, n.object = n.object, n.object, true, []string{word}
+	n.item, n.plural = !creates && !lists, creates || lists
+}
+
+// owned reports whether the last parameter is found by its owner's name and its
+// own: /repos/{owner}/{repo}.
+func (e *endpoint) owned() bool { return len(e.holes) > 1 && e.holes[len(e.holes)-2] == "owner" }
+
+// hold finds the things that hold others, and those that are held by them: GET
+// of a path answers with one object that says what it is called, and the path
+// goes on with one more parameter. What GET of a path merely lists is none.
+func hold(eps []*endpoint) {
+	things := map[string]bool{}
+	for _, e := range eps {
+		if path := e.origin() + e.key.template; e.key.method == "GET" && strings.HasSuffix(path, "/{}") && isThing(successShape(e.obs)) {
+			things[path] = true
+		}
+	}
+	holders := map[string]bool{}
+	for _, e := range eps {
+		outer, ok := strings.CutSuffix(e.origin()+e.key.template, "/{}")
+		e.held = ok && things[outer]
+		holders[outer] = holders[outer] || e.held
+	}
+	for _, e := range eps {
+		e.holds = holders[e.origin()+e.key.template]
+	}
+}
+
+// isThing reports whether values are objects that say what they are called.
+func isThing(s *schema.Shape) bool {
+	if s == nil || s.Objects == nil || s.Arrays != nil || isMap(s) {
+		return false
+	}
+	for name, p := range s.Objects.Properties {
+		if key := snake(name); p.Total() == s.Objects.Count && (identityKeys[key] || key == "name" || naturalKeys[key] != "") {
+			return true
+		}
+	}
+	return false
+}
+
+// madeNew reports whether calls were answered with 201: they made something.
+func madeNew(obs []capture.Observation) bool {
+	return slices.ContainsFunc(obs, func(o capture.Observation) bool { return o.Status == 201 })
+}
+
+// envelopes are keys under which responses list what they hold, whatever their
+// path is called.
+var envelopes = wordSet("entries items results records rows hits edges nodes objects list")
+
+// wraps reports whether an object holds a list in an envelope.
+func wraps(s *schema.Shape) bool {
+	if s == nil || s.Objects == nil || isMap(s) {
+		return false
+	}
+	for name, p := range s.Objects.Properties {
+		if envelopes[snake(name)] && p.Arrays != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // read takes the literals of a path; prefixes and versions among them.
@@ -143,7 +232,7 @@ func (n *nouns) takeAction(e *endpoint, named []noun) []noun {
 		verbs, openings = readActions, readImperatives
 	}
 	switch {
-	case verbs[whole]:
+	case verbs[whole], isPhrasal(last.words, verbs), isReversed(whole, verbs):
 		n.action = whole
 		return named[:len(named)-1]
 	case switches[whole] != "" && len(named) > 1 && e.key.method != "GET":
@@ -159,6 +248,23 @@ func (n *nouns) takeAction(e *endpoint, named []noun) []noun {
 	return named
 }
 
+// isPhrasal reports whether words are a verb with its preposition: login_as.
+func isPhrasal(words []string, verbs map[string]bool) bool {
+	return len(words) == 2 && verbs[words[0]] && particles[words[1]]
+}
+
+var particles = wordSet("as to for from with into")
+
+// isReversed reports whether a word is a verb with a prefix: unverify.
+func isReversed(word string, verbs map[string]bool) bool {
+	for _, prefix := range []string{"un", "de", "dis", "re"} {
+		if stem, ok := strings.CutPrefix(word, prefix); ok && len(stem) > 3 && verbs[stem] {
+			return true
+		}
+	}
+	return false
+}
+
 // switches are last path words that turn something on or off.
 var switches = map[string]string{"on": "turn_on", "off": "turn_off"}
 
@@ -168,7 +274,7 @@ func verbOf(e *endpoint, n nouns) string {
 		if e.mirror {
 			return readVerb(e, n)
 		}
-		if n.item {
+		if n.item && !madeNew(e.obs) {
 			return "update"
 		}
 		return "create"
@@ -203,8 +309,24 @@ func returnsMany(e *endpoint, n nouns) bool {
 	if shape.Arrays != nil && shape.Objects == nil {
 		return true
 	}
-	return many && holdsArray(shape, 2)
+	return many && (holdsArray(shape, 2) || counted(shape)) || wraps(shape)
 }
+
+// counted reports whether an object says how many there are: an empty list may
+// be left out.
+func counted(s *schema.Shape) bool {
+	if s.Objects == nil {
+		return false
+	}
+	for name, p := range s.Objects.Properties {
+		if p.Integers != nil && totals[snake(name)] {
+			return true
+		}
+	}
+	return false
+}
+
+var totals = wordSet("total total_size total_count total_items total_results")
 
 func holdsArray(s *schema.Shape, depth int) bool {
 	if s == nil || s.Objects == nil {
@@ -238,12 +360,12 @@ func (n nouns) phrase() string {
 		object = owner + " " + object
 	}
 	switch {
+	case n.item:
+		object = fmt.Sprintf(texts["one"], object)
 	case n.verb == "create" && n.action == "" && n.plural:
 		object = fmt.Sprintf(texts["a"], object)
 	case n.verb == "create" && n.action == "":
 		object = fmt.Sprintf(texts["the"], object)
-	case n.item:
-		object = fmt.Sprintf(texts["one"], object)
 	}
 	if n.of {
 		object = fmt.Sprintf(texts["of one"], object, owner)

@@ -20,8 +20,8 @@ const (
 // tools keep theirs, so changing a template renames and rewrites nothing.
 var texts = map[string]string{
 	"resource": "the resource",
-	"list":     "Lists %s.", "get": "Reads %s.", "create": "Creates %s.", "update": "Changes %s; fields that are not given stay as they are.",
-	"replace": "Replaces %s as a whole.", "delete": "Deletes %s.", "search": "Searches %s.", "check": "Checks whether %s exists, without its content.",
+	"list":     "Lists %s.", "get": "Reads %s.", "create": "Creates %s.", "change": "Changes %s.", "update": "Changes %s; fields that are not given stay as they are.",
+	"replace": "Replaces %s; fields that are not given may be lost.", "delete": "Deletes %s.", "search": "Searches %s.", "check": "Checks whether %s exists, without its content.",
 	"post": "Posts to %s.", "send": "Sends %s to %s.", "action": "%s %s.", "action with": "%s %s, given %s.",
 	"call": "Calls %q, which takes no arguments.", "call with": "Calls %q with %s.", "call on": "Calls %q on %s.", "call on with": "Calls %q on %s with %s.",
 	"of one": "%s of one %s", "one": "one %s", "a": "a new %s", "the": "the %s", "given by": "the item given by %s", "and": "%s and %s",
@@ -132,10 +132,14 @@ func (e *endpoint) purpose(in *inputs) string {
 	}
 	given := enumerate(in.given(4))
 	switch {
+	case n.action == "" && n.verb == "create" && n.item:
+		return fmt.Sprintf(texts["create"], object)
 	case n.action == "" && n.verb == "create" && !n.plural && given != "":
 		return fmt.Sprintf(texts["send"], given, object)
 	case n.action == "" && n.verb == "create" && !n.plural:
 		return fmt.Sprintf(texts["post"], object)
+	case n.action == "" && n.verb == "update" && e.key.method != "PATCH":
+		return fmt.Sprintf(texts["change"], object)
 	case n.action == "":
 		return fmt.Sprintf(texts[n.verb], object)
 	}

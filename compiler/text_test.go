@@ -32,6 +32,9 @@ func TestDescriptionsTellWhatIsInside(t *testing.T) {
 		{"POST /orders/{int}/refund", `{"amount":1}`, `{"ok":true}`,
 			"Refunds one order, given amount. Returns an object with ok. This changes data."},
 		{"POST /login", `{"user":"x"}`, `{"ok":true}`, `Calls "login" with user. Returns an object with ok. This changes data.`},
+		{"POST /orders/{int}", `{"note":"x"}`, `{"ok":true}`, "Changes one order. Returns an object with ok."},
+		{"PATCH /orders/{int}", `{"note":"x"}`, `{"ok":true}`, "Changes one order; fields that are not given stay as they are. Returns an object with ok."},
+		{"PUT /orders/{int}", `{"note":"x"}`, `{"ok":true}`, "Replaces one order; fields that are not given may be lost. Returns an object with ok."},
 		{"GET /{word}", "", `{"name":"x"}`, "Reads the item given by id. Returns an object with name."},
 	}
 	for _, tt := range tests {
@@ -39,6 +42,23 @@ func TestDescriptionsTellWhatIsInside(t *testing.T) {
 		r := compile(t, surface.Prior{}, Options{}, captured(t, "a", exchange{request: method + " https://api.shop.test" + path, body: tt.body, response: tt.response, times: 12}))
 		require.Len(t, r.Surface.Tools, 1, tt.request)
 		require.Equal(t, tt.want, r.Surface.Tools[0].Description)
+	}
+}
+
+// What a thing holds is no thing of its kind.
+func TestDescriptionsOfWhatIsHeld(t *testing.T) {
+	r := compile(t, surface.Prior{}, Options{}, captured(t, "a",
+		exchange{request: "GET https://api.shop.test/queues/{word}", response: `{"name":"x","files":["y"]}`},
+		exchange{request: "POST https://api.shop.test/queues/{word}", body: `{"text":"x"}`, status: 201, response: `{"ok":true}`},
+		exchange{request: "DELETE https://api.shop.test/queues/{word}/{mixed}", status: 204},
+		exchange{request: "POST https://api.shop.test/schemas/{word}", body: `{"text":"x"}`, status: 201, response: `{"ok":true}`}))
+	for name, want := range map[string]string{
+		"get_queue":         "Reads one queue. Returns an object with name and files; files is an array of strings.",
+		"create_queue_item": "Creates a new item of one queue. Returns an object with ok.",
+		"delete_queue_item": "Deletes one item of one queue. Returns no content. This cannot be undone.",
+		"create_schema":     "Creates one schema. Returns an object with ok.",
+	} {
+		require.Equal(t, want, tool(t, r, name).Description)
 	}
 }
 

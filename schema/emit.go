@@ -13,13 +13,16 @@ const (
 	// answers is how many objects must all have a property before a schema
 	// requires it of every other.
 	answers = 20
+	// variedAnswers is how many, where the objects mostly have other properties
+	// that some of them lack: it could be one more of those.
+	variedAnswers = 40
 )
 
 // Output returns a JSON Schema (2020-12) of what an API returns. It is
 // lenient, because a client that validates would reject the first answer that
 // a stricter schema did not foresee: additional properties are allowed,
-// properties are required only at the root and if at least 20 objects all had
-// them, numbers are integers only if at least 10 bodies had whole ones and none
+// properties are required only at the root and if at least 20 or 40 objects all
+// had them, numbers are integers only if at least 10 bodies had whole ones and none
 // had others, or their key says so, and the values of an enum are described, not
 // enforced. The schema of a nil or empty shape is {}.
 func (s *Shape) Output() map[string]any { return s.OutputOf(nil) }
@@ -219,5 +222,20 @@ func (e emitter) object(o *Objects, doc map[string]any, root bool) {
 // items of one list are too much alike, and what is nested is there or not for
 // reasons that a recording need not have met.
 func (e emitter) requires(o *Objects, p *Shape, root bool) bool {
-	return (root || !e.output) && min(o.Count, e.bodies) >= answers && p.Total() >= o.Count
+	if e.output && !root || p.Total() < o.Count {
+		return false
+	}
+	seen := min(o.Count, e.bodies)
+	return seen >= variedAnswers || seen >= answers && !o.varied()
+}
+
+// varied reports whether o has properties that some objects lack and most have.
+func (o *Objects) varied() bool {
+	given, possible := 0, 0
+	for _, p := range o.Properties {
+		if n := p.Total(); n < o.Count {
+			given, possible = given+n, possible+o.Count
+		}
+	}
+	return given*3 > possible*2
 }

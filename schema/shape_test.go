@@ -64,7 +64,8 @@ func TestOutput(t *testing.T) {
 		{"empty object", []string{`{}`}, `{"type":"object"}`},
 		{"empty array", []string{`[]`}, `{"type":"array"}`},
 		{"array at top", []string{`[{"a":true}]`}, `{"type":"array","items":{"type":"object","properties":{"a":{"type":"boolean"}}}}`},
-		{"required", append(times(19, `{"a":"x y","b":"x y"}`), `{"a":"x y"}`), `{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["a"]}`},
+		{"required", append(times(10, `{"a":"x y","b":"x y"}`), times(10, `{"a":"x y"}`)...), `{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["a"]}`},
+		{"not required under 40 beside what is mostly there", append(times(38, `{"a":"x y","b":"x y"}`), `{"a":"x y"}`), `{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}}}`},
 		{"not required under 20", times(19, `{"a":"x y"}`), `{"type":"object","properties":{"a":{"type":"string"}}}`},
 		{
 			"not required below the root", times(30, `{"a":{"b":"x y"},"c":[{"d":"x y"}]}`),
@@ -102,7 +103,7 @@ func TestOutput(t *testing.T) {
 func TestOutputOfAnAPIWithNulls(t *testing.T) {
 	var habits Habits
 	habits.Learn(observe(t, `{"list":[{"note":null}],"by_id":{"70001":{"end":null}}}`))
-	s := observe(t, append(times(20, `{"note":"x y","name":"x y"}`), `{"note":"x y","name":"x y","rare":["x y"]}`)...)
+	s := observe(t, append(times(40, `{"note":"x y","name":"x y"}`), `{"note":"x y","name":"x y","rare":["x y"]}`)...)
 	require.JSONEq(t, `{"type":"object","required":["name","note"],"properties":{
 		"note":{"type":["string","null"]},"name":{"type":"string"},"rare":{"type":["array","null"],"items":{"type":"string"}}}}`,
 		encode(t, s.OutputOf(&habits)))
