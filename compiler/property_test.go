@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -440,7 +441,14 @@ func read(schema json.RawMessage, text string) any {
 // validate.
 func (x *validTool) checkResponse(e harEntry) (bool, error) {
 	text := e.Response.Content.Text
-	if x.output == nil || text == "" || e.Response.Content.Encoding != "" || !strings.Contains(e.Response.Content.MimeType, "json") {
+	if e.Response.Content.Encoding == "base64" { // what recording proxies write of every body
+		decoded, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return false, nil //nolint:nilerr // neither does the import read it
+		}
+		text = string(decoded)
+	}
+	if x.output == nil || text == "" || !strings.Contains(e.Response.Content.MimeType, "json") {
 		return false, nil
 	}
 	v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
