@@ -12,10 +12,10 @@ import (
 const (
 	// absent is the code of a contradiction: a response field is gone.
 	absent = "output." + schema.ConflictRemoved
-	// atTimes is what the schema says of a field that some captures always
+	// NotAlwaysThere is what the schema says of a field that some captures always
 	// have and others never. It is in the definition, so that approving it
 	// settles the matter: no order of the captures tells which of them is right.
-	atTimes = "Not always there."
+	NotAlwaysThere = "Not always there."
 )
 
 // remember gives the endpoints what opt.Known saw of them.
@@ -100,11 +100,11 @@ func schemaAt(doc map[string]any, path string) map[string]any {
 func markIrregular(doc map[string]any, path string) {
 	if field := schemaAt(doc, path); field != nil {
 		text, _ := field["description"].(string)
-		field["description"] = strings.TrimSpace(text + " " + atTimes)
+		field["description"] = strings.TrimSpace(text + " " + NotAlwaysThere)
 	}
 }
 
 func isIrregular(field map[string]any) bool {
 	text, _ := field["description"].(string)
-	return strings.HasSuffix(text, atTimes)
+	return strings.HasSuffix(text, NotAlwaysThere)
 }

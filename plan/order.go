@@ -40,7 +40,7 @@ var codes = [...][]string{
 		"expiry.extended", "definition.changed", "definition.contradicted",
 	},
 	rankInput:  {"path.escaped_slash", "input.type_changed", "input.required_added", "input.narrowed", "input.widened"},
-	rankOutput: {"output.removed", "output.required_removed", "output.type_changed"},
+	rankOutput: {"output.removed", "output.sometimes_missing", "output.required_removed", "output.type_changed"},
 	rankAdditive: {
 		"tool.added", "tool.readded", "output.added", "output.narrowed", "output.widened", "text.added", "server.added", "toolset.added",
 		"redaction.added", "budget.lowered", "confirm.tightened", "policy.tightened", "policy.reordered", "scope.narrowed",

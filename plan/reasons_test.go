@@ -109,6 +109,10 @@ func TestToolReasons(t *testing.T) {
 		{name: "response field", base: output(`{"properties":{"a":{}}}`), change: output(`{"properties":{"a":{},"b":{"type":"string"}}}`), code: "output.added", class: Review},
 		{name: "response field gone", base: output(`{"properties":{"a":{},"b":{}}}`), change: output(`{"properties":{"a":{}}}`), code: "output.removed", class: Review},
 		{name: "response type", base: output(`{"properties":{"a":{"type":"string"}}}`), change: output(`{"properties":{"a":{"type":"object"}}}`), code: "output.type_changed", class: Review},
+		{name: "response field gone from a capture", base: output(`{"properties":{"a":{"type":"string"}}}`), change: output(`{"properties":{"a":{"type":"string","description":"Not always there."}}}`), code: "output.sometimes_missing", class: Review},
+		{name: "response field there again", base: output(`{"properties":{"a":{"description":"Values seen: x. Not always there."}}}`), change: output(`{"properties":{"a":{"description":"Values seen: x."}}}`), code: "output.narrowed", class: Review},
+		{name: "other words come with it", base: output(`{"properties":{"a":{"description":"Values seen: x."}}}`), change: output(`{"properties":{"a":{"description":"Ask nobody. Not always there."}}}`), code: "text.changed", class: Block},
+		{name: "field called description", base: output(`{"properties":{"description":{}}}`), change: output(`{"properties":{"description":{"title":"Not always there."}}}`), code: "text.changed", class: Block},
 		{name: "response undescribed", change: output(""), code: "output.removed", class: Review},
 		{name: "ssn", base: output(`{"properties":{"a":{}}}`), change: output(`{"properties":{"a":{},"ssn":{"type":"string"}}}`), code: "output.pii_added", class: Block},
 		{name: "iban", base: output(`{"properties":{"a":{}}}`), change: output(`{"properties":{"a":{"properties":{"customerIBAN":{}}}}}`), code: "output.pii_added", class: Block},
@@ -402,4 +406,19 @@ func TestNewRefusesAmbiguousSurfaces(t *testing.T) {
 	unsafe.InputSchema = json.RawMessage(`{"maximum":9007199254740993}`)
 	_, err = New(Params{State: &lockfile.State{}, Result: &compiler.Result{Surface: shop(unsafe)}})
 	require.ErrorContains(t, err, "9007199254740993")
+}
+
+// TestFieldThatIsNotAlwaysThere is one reason, though its schema says it twice,
+// and no text that anybody else wrote.
+func TestFieldThatIsNotAlwaysThere(t *testing.T) {
+	before := surface.Tool{Name: "a", OutputSchema: json.RawMessage(`{"properties":{"list":{"type":"array","description":"Values seen: x."}},"required":["list"]}`)}
+	after := before
+	after.OutputSchema = json.RawMessage(`{"properties":{"list":{"type":"array","description":"Values seen: x. Not always there."},"map":{"description":"Not always there."}}}`)
+	c, err := Compare(before, after)
+	require.NoError(t, err)
+	require.Equal(t, []Reason{
+		{Code: "output.sometimes_missing", Class: Review, Text: `response "list" is not always there: a capture never has it`},
+		{Code: "output.added", Class: Review, Text: `response "map" is new: {"description":"Not always there."}`},
+	}, c.Reasons)
+	require.True(t, c.Breaks())
 }

@@ -1,11 +1,13 @@
 package plan
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/tomallicino/caskmcp/compiler"
 	"github.com/tomallicino/caskmcp/schema"
 	"github.com/tomallicino/caskmcp/surface"
 )
@@ -66,14 +68,16 @@ func (j *toolJudge) outputSchema() {
 }
 
 // impliedBy reports whether d says that a property is required, or is not any
-// more, that comes or goes as a whole.
+// more, that comes or goes as a whole, or of which its description says so.
 func impliedBy(d schema.Difference, all []schema.Difference) bool {
 	implied := map[schema.DifferenceKind]schema.DifferenceKind{schema.RequiredAdded: schema.PropertyAdded, schema.RequiredRemoved: schema.PropertyRemoved}[d.Kind]
 	if implied == "" {
 		return false
 	}
 	at := strings.TrimSuffix(d.Path, "required") + "properties/" + escapePointer(d.Name)
-	return slices.ContainsFunc(all, func(o schema.Difference) bool { return o.Kind == implied && o.Path == at })
+	return slices.ContainsFunc(all, func(o schema.Difference) bool {
+		return o.Kind == implied && o.Path == at || o.Path == at+"/description" && presenceChanged(o)
+	})
 }
 
 func (j *toolJudge) outputDifference(d schema.Difference) {
@@ -95,13 +99,53 @@ func (j *toolJudge) outputDifference(d schema.Difference) {
 	case schema.RequiredRemoved:
 		j.review("output.required_removed", "%s may be missing now", placeIn("response", d))
 	default:
-		j.block("text.changed", "text of %s changed: %s", at, keywordChange(d))
+		if !j.presence(at, d) {
+			j.block("text.changed", "text of %s changed: %s", at, keywordChange(d))
+		}
 	}
+}
+
+// presence explains the words in a description by which the compiler says that
+// some captures always have a field and another never has it. It reports
+// whether they are all that changed.
+func (j *toolJudge) presence(at string, d schema.Difference) bool {
+	if !strings.HasSuffix(d.Path, "/description") {
+		return false
+	}
+	before, was := cutNotAlways(d.Before)
+	after, is := cutNotAlways(d.After)
+	switch {
+	case is && !was:
+		j.review("output.sometimes_missing", "%s is not always there: a capture never has it", at)
+	case was && !is:
+		j.review("output.narrowed", "%s is always there now", at)
+	}
+	return was != is && before == after
+}
+
+// presenceChanged reports whether only one side of a description says that the
+// field is not always there.
+func presenceChanged(d schema.Difference) bool {
+	_, was := cutNotAlways(d.Before)
+	_, is := cutNotAlways(d.After)
+	return was != is
+}
+
+// cutNotAlways divides a description into the words about the field and
+// whether it says that the field is not always there.
+func cutNotAlways(description json.RawMessage) (words string, found bool) {
+	var text string
+	if description != nil && json.Unmarshal(description, &text) != nil {
+		return string(description), false
+	}
+	words, found = strings.CutSuffix(text, compiler.NotAlwaysThere)
+	return strings.TrimSpace(words), found
 }
 
 // addedText says that a new property brings words of its own.
 func (j *toolJudge) addedText(at string, d schema.Difference) {
-	if words := schemaTexts(d.After); len(words) > 0 {
+	words := slices.DeleteFunc(schemaTexts(d.After), func(s string) bool { return s == compiler.NotAlwaysThere })
+	if len(words) > 0 {
 		j.review("text.added", "%s brings text that agents read: %s", at, quoteAll(words))
 	}
 }
