@@ -49,8 +49,8 @@ func (r *actionRun) approval(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.trees.close()) }()
-	if run := r.ev.WorkflowRun; run != nil {
-		return r.approvalOfRun(ctx, c, run.HeadSHA)
+	if r.ev.WorkflowRun != nil {
+		return r.approvalOfRun(ctx, c)
 	}
 	if r.ev.PullRequest == nil && r.ev.MergeGroup == nil {
 		return errors.New("this event is about no pull request")
@@ -62,9 +62,10 @@ func (r *actionRun) approval(ctx context.Context) (err error) {
 	return r.conclude(ctx, c, j)
 }
 
-// approvalOfRun judges the open pull requests whose head a finished run of the
-// plan or of a review was for. It believes nothing else of that run.
-func (r *actionRun) approvalOfRun(ctx context.Context, c *court, head string) error {
+// approvalOfRun judges the open pull requests from the branch that a finished
+// run of the plan or of a review was for, as they are now. It believes nothing
+// else of that run.
+func (r *actionRun) approvalOfRun(ctx context.Context, c *court) error {
 	owner, branch := r.ev.ranFor()
 	if owner == "" || branch == "" {
 		r.notice("The finished run was not for a pull request: nothing to count.")
@@ -80,7 +81,7 @@ func (r *actionRun) approvalOfRun(ctx context.Context, c *court, head string) er
 		if err != nil {
 			return err
 		}
-		if !pull.Open || pull.Head != head || pull.BaseRef != c.branch {
+		if !pull.Open || pull.BaseRef != c.branch {
 			continue
 		}
 		j, err := c.judge(ctx, n)
@@ -93,7 +94,7 @@ func (r *actionRun) approvalOfRun(ctx context.Context, c *court, head string) er
 		judged = true
 	}
 	if !judged {
-		r.notice("No open pull request has %s as its head: nothing to count.", short(head))
+		r.notice("No open pull request to %s comes from that run's branch: nothing to count.", c.branch)
 	}
 	return nil
 }

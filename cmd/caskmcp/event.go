@@ -28,7 +28,6 @@ type event struct {
 	} `json:"merge_group"`
 	WorkflowRun *struct {
 		Event      string `json:"event"`
-		HeadSHA    string `json:"head_sha"`
 		HeadBranch string `json:"head_branch"`
 		// HeadRepository is nil once the fork is deleted.
 		HeadRepository *struct {
@@ -104,9 +103,6 @@ func (ev *event) commits() []string {
 	}
 	if m := ev.MergeGroup; m != nil {
 		all = append(all, m.HeadSHA, m.BaseSHA)
-	}
-	if w := ev.WorkflowRun; w != nil {
-		all = append(all, w.HeadSHA)
 	}
 	return all
 }
