@@ -58,8 +58,8 @@ const deletion = `    delete:
 func TestActStory(t *testing.T) {
 	t.Parallel()
 	s := ownStory(t)
-	first := s.lock()
-	require.Len(t, first.Tools, 3)
+	before := s.lock()
+	require.Len(t, before.Tools, 3)
 
 	s.push("alice", "topic", func() {
 		s.respecify("  /orders:\n", deletion+"  /orders:\n")
@@ -69,52 +69,72 @@ func TestActStory(t *testing.T) {
 	n := s.open("alice", "topic")
 	require.Equal(t, exitOK, s.planned(n), s.log)
 	require.Equal(t, "1 of 1 change lack approval", s.requireStatus(n, "failure"))
+	require.Contains(t, s.row(n, "delete_mug"), "🛑")
 	require.Equal(t, []string{"POST statuses", "POST issues/comments"}, s.wrote())
-	require.Contains(t, s.row(n, "delete_mug"), "🛑")
 
-	s.review(n, "eve", "APPROVED") // may only read
-	require.Equal(t, exitOK, s.counted(n), s.log)
-	require.Equal(t, "1 of 1 change lack approval", s.requireStatus(n, "failure"))
-	require.Contains(t, s.row(n, "delete_mug"), "🛑")
+	s.actReviews(n)
+	s.actPushesAgain(n)
+	s.actQueues(n)
 
-	s.review(n, "bob", "APPROVED")
-	require.Equal(t, exitOK, s.counted(n), s.log)
-	require.Equal(t, "1 change approved", s.requireStatus(n, "success"))
-	require.Contains(t, s.row(n, "delete_mug"), "bob")
-
-	old := s.pull(n).SHA
-	s.push("alice", "topic", func() { s.override("get_mug", "Returns one mug by its id.") })
-	require.Equal(t, exitOK, s.planned(n), s.log)
-	require.Equal(t, "1 of 2 changes lack approval", s.requireStatus(n, "failure"))
-	state, _ := s.status(old, "caskmcp/approval")
-	require.Equal(t, "success", state, "the commit before is approved as it was")
-	require.Contains(t, s.row(n, "delete_mug"), "bob")
-	require.Contains(t, s.row(n, "get_mug"), "🛑")
-	require.NotContains(t, s.row(n, "get_mug"), "bob")
-
-	s.review(n, "bob", "APPROVED")
-	require.Equal(t, exitOK, s.counted(n), s.log)
-	require.Equal(t, "2 changes approved", s.requireStatus(n, "success"))
-	s.wrote()
-
-	group := s.queue(n)
-	require.Equal(t, exitOK, s.step("plan", "merge_group", s.groupPayload(n, group)), s.log)
-	state, description := s.status(group, "caskmcp/approval")
-	require.Equal(t, []string{"success", "2 changes approved"}, []string{state, description}, s.log)
-	require.Equal(t, []string{"POST statuses"}, s.wrote())
-
-	require.Equal(t, first, s.lock(), "nothing is applied before the merge")
+	require.Equal(t, before, s.lock(), "nothing is applied before the merge")
 	merge := s.merge(n, "bob", githubfake.MergeCommit)
 	require.Equal(t, exitOK, s.pushed(), s.log)
-	s.requireApplied(n, merge, first)
+	s.requireApplied(n, merge, before)
 
 	head := s.main()
-	s.wrote()
 	require.Equal(t, exitOK, s.pushed(), s.log)
 	require.Equal(t, head, s.main(), "a second run has nothing to do")
 	require.Contains(t, s.log, "nothing to do")
 	require.Empty(t, s.wrote())
 	require.Len(t, s.fake.State().Pulls, 1, "nothing is left over")
+}
+
+// actReviews: a reader's approval counts for nothing, a writer's does.
+func (s *story) actReviews(n int) {
+	s.t.Helper()
+	s.review(n, "eve", "APPROVED")
+	require.Equal(s.t, exitOK, s.counted(n), s.log)
+	require.Equal(s.t, "1 of 1 change lack approval", s.requireStatus(n, "failure"))
+	require.Contains(s.t, s.row(n, "delete_mug"), "🛑")
+	require.Contains(s.t, s.comment(n), "<code>eve</code> may not write")
+	require.Equal(s.t, []string{"PATCH issues/comments"}, s.wrote())
+
+	s.review(n, "bob", "APPROVED")
+	require.Equal(s.t, exitOK, s.counted(n), s.log)
+	require.Equal(s.t, "1 change approved", s.requireStatus(n, "success"))
+	require.Contains(s.t, s.row(n, "delete_mug"), "bob")
+	require.Equal(s.t, []string{"POST statuses", "PATCH issues/comments"}, s.wrote())
+}
+
+// actPushesAgain: a push that changes another tool voids nothing but needs an
+// approval of its own.
+func (s *story) actPushesAgain(n int) {
+	s.t.Helper()
+	old := s.pull(n).SHA
+	s.push("alice", "topic", func() { s.override("get_mug", "Returns one mug by its id.") })
+	require.Equal(s.t, exitOK, s.planned(n), s.log)
+	require.Equal(s.t, "1 of 2 changes lack approval", s.requireStatus(n, "failure"))
+	state, _ := s.status(old, "caskmcp/approval")
+	require.Equal(s.t, "success", state, "the commit before is approved as it was")
+	require.Contains(s.t, s.row(n, "delete_mug"), "bob")
+	require.Contains(s.t, s.row(n, "get_mug"), "🛑")
+	require.NotContains(s.t, s.row(n, "get_mug"), "bob")
+	require.Equal(s.t, []string{"POST statuses", "PATCH issues/comments"}, s.wrote())
+
+	s.review(n, "bob", "APPROVED")
+	require.Equal(s.t, exitOK, s.counted(n), s.log)
+	require.Equal(s.t, "2 changes approved", s.requireStatus(n, "success"))
+	require.Equal(s.t, []string{"POST statuses", "PATCH issues/comments"}, s.wrote())
+}
+
+// actQueues: the merge group is as approved as its pull request.
+func (s *story) actQueues(n int) {
+	s.t.Helper()
+	group := s.queue(n)
+	require.Equal(s.t, exitOK, s.step("plan", "merge_group", s.groupPayload(n, group)), s.log)
+	state, description := s.status(group, "caskmcp/approval")
+	require.Equal(s.t, []string{"success", "2 changes approved"}, []string{state, description}, s.log)
+	require.Equal(s.t, []string{"POST statuses"}, s.wrote())
 }
 
 // requireApplied looks at what apply made of the merge of pull request n.
@@ -139,6 +159,10 @@ func (s *story) requireApplied(n int, merge string, before *lockfile.Lock) {
 	require.Equal(s.t, "success", state)
 	require.Contains(s.t, s.comment(n), "## ✅")
 	require.Contains(s.t, s.comment(n), head[:7])
+	require.Equal(s.t, []string{
+		"POST git/blobs", "POST git/blobs", "POST git/blobs", // two definitions and the lockfile
+		"POST git/trees", "POST git/commits", "PATCH git/refs/heads/main", "POST statuses", "PATCH issues/comments",
+	}, s.wrote())
 }
 
 // comment is the one comment of ours in a pull request.
