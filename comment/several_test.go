@@ -224,6 +224,21 @@ func TestReviewThatCountsSomewhere(t *testing.T) {
 	requireSafe(t, text)
 }
 
+// TestCodesAreThePlans: a reason that plans spell otherwise would go unsaid.
+func TestCodesAreThePlans(t *testing.T) {
+	var codes []string
+	for _, g := range append([]gain{newReads}, gains...) {
+		codes = append(codes, g.codes...)
+	}
+	for code := range labels {
+		codes = append(codes, code)
+	}
+	for _, code := range codes {
+		c := plan.Change{Reasons: []plan.Reason{{Code: code}}}
+		require.NotZero(t, c.Rank(), "plans have no reason %s", code)
+	}
+}
+
 func BenchmarkSeveral(b *testing.B) {
 	packs := manyPacks(b, 10, 100)
 	for b.Loop() {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -166,12 +165,6 @@ func (j *judgement) only(ref string) (*judgement, error) {
 	part := *j
 	part.Packs = j.Packs[i : i+1]
 	return &part, nil
-}
-
-// packName is the name of a toolpack that is given as a name, a folder or a
-// file.
-func packName(ref string) string {
-	return path.Base(strings.TrimSuffix(filepath.ToSlash(ref), "/"+toolpack.FileName))
 }
 
 // publish writes what needs no API.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -94,12 +95,17 @@ func (t *trees) names(ctx context.Context, only string, revisions ...string) ([]
 		}
 		return all, nil
 	}
-	name := strings.TrimSuffix(filepath.ToSlash(only), "/"+toolpack.FileName)
-	name = name[strings.LastIndex(name, "/")+1:]
+	name := packName(only)
 	if !found[name] {
 		return nil, hint(fmt.Errorf("there is no toolpack %q in this repository", only), "there are: "+strings.Join(all, ", "))
 	}
 	return []string{name}, nil
+}
+
+// packName is the name of a toolpack that is given as a name, a folder or a
+// file.
+func packName(ref string) string {
+	return path.Base(strings.TrimSuffix(filepath.ToSlash(ref), "/"+toolpack.FileName))
 }
 
 // plan plans a toolpack: the configuration of one revision against the state
