@@ -40,6 +40,21 @@ func TestOwnWorkflows(t *testing.T) {
 	}
 }
 
+// TestSecondStageFollows keeps the names that caskmcp-forks.yml waits for.
+func TestSecondStageFollows(t *testing.T) {
+	parse := func(name string) map[string]any {
+		doc, err := workflow(name, revision, "main")
+		require.NoError(t, err)
+		return parseWorkflow(t, doc)
+	}
+	on, ok := parse("caskmcp-forks.yml")["on"].(map[string]any)
+	require.True(t, ok)
+	require.Equal(t, map[string]any{"workflow_run": map[string]any{
+		"workflows": []any{parse("caskmcp-plan.yml")["name"], parse("caskmcp-approval.yml")["name"]},
+		"types":     []any{"completed"},
+	}}, on)
+}
+
 func parseWorkflow(t *testing.T, doc []byte) map[string]any {
 	t.Helper()
 	var w map[string]any
