@@ -85,7 +85,7 @@ func (e *evaluation) change(c plan.Change) ChangeApproval {
 		switch {
 		case r.State == ReviewChangesRequested && objects(r.User, x.Approvers):
 			x.BlockedBy = append(x.BlockedBy, by)
-		case r.State == ReviewApproved && e.refuses(r.User, x.Approvers) == "" && e.saw(r.Commit, r.At, x) == "":
+		case r.State == ReviewApproved && e.refuses(r.User, x) == "" && e.saw(r.Commit, r.At, x) == "":
 			x.By = append(x.By, by)
 		}
 	}
@@ -225,8 +225,8 @@ func among(teams, approvers []string) []string {
 }
 
 // refuses says why a person's approval does not count; "" if it does.
-func (e *evaluation) refuses(p Person, approvers []string) string {
-	why := notAsked(p, approvers)
+func (e *evaluation) refuses(p Person, x ChangeApproval) string {
+	why := notAsked(p, x.Approvers)
 	switch {
 	case why != "":
 		return why
@@ -236,6 +236,10 @@ func (e *evaluation) refuses(p Person, approvers []string) string {
 		return "opened this pull request"
 	case slices.ContainsFunc(e.pull.Contributors, func(c Person) bool { return same(p, c) }):
 		return "has commits in this pull request"
+	case slices.ContainsFunc(e.pull.Pushers, func(c Person) bool { return same(p, c) }):
+		return "is by who pushed to this pull request"
+	case slices.ContainsFunc(e.pull.Brought[x.Digest], func(b Person) bool { return same(p, b) }):
+		return "is by who brought the change, in an earlier pull request"
 	}
 	return ""
 }
@@ -357,7 +361,7 @@ func (e *evaluation) why(r Review, a *Approvals) string {
 			first = cmp.Or(first, notAsked(r.User, x.Approvers))
 			continue
 		}
-		first = cmp.Or(first, e.refuses(r.User, x.Approvers), e.saw(r.Commit, r.At, x))
+		first = cmp.Or(first, e.refuses(r.User, x), e.saw(r.Commit, r.At, x))
 	}
 	return first
 }

@@ -33,6 +33,9 @@ type Pull struct {
 	// Contributors are the authors and committers of all commits of the pull
 	// request.
 	Contributors []Person
+	// Pushers are those who pushed them, as the git host knows: a commit says
+	// of its author what whoever made it likes.
+	Pushers []Person
 	// Head is the last commit of the pull request's branch, Base the tip of
 	// the branch it goes to. FirstParent is the commit that its first landed
 	// commit stands on, Merge the last one that landed: the merge or squash
@@ -42,6 +45,10 @@ type Pull struct {
 	MergedBy *Person
 	MergedAt time.Time
 	Fork     bool
+	// Brought has, by the digest of a change, the people who brought it to the
+	// base in earlier pull requests that did not get it approved: it is their
+	// own change here too, whoever opened this one.
+	Brought map[string][]Person
 }
 
 // States of a review, as GitHub names them.

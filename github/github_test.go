@@ -37,6 +37,34 @@ func TestPull(t *testing.T) {
 	require.ErrorIs(t, err, github.ErrNotFound)
 }
 
+// Who pushed a commit is in none of its fields.
+func TestPushers(t *testing.T) {
+	w := newWorld(t)
+	n := w.pull("feature", "alice")
+	first := w.tip("feature")
+	second := w.commit("feature", "stranger", map[string]string{"more.txt": "more\n"})
+	require.NoError(t, w.fake.Pushed("alice", "feature", "", first))
+	require.NoError(t, w.fake.Pushed("mallory", "feature", first, second))
+	for range 205 { // of other branches and commits, on several pages
+		require.NoError(t, w.fake.Pushed("bob", "other", "", second))
+		require.NoError(t, w.fake.Pushed("bob", "feature", first, w.tip("main")))
+	}
+	p, err := w.client(githubfake.ForkToken).Pull(t.Context(), n)
+	require.NoError(t, err)
+	require.Equal(t, []apply.Person{{Login: "alice", ID: 1}}, p.Contributors)
+	require.Equal(t, []apply.Person{{Login: "mallory", ID: 4}, {Login: "alice", ID: 1}}, p.Pushers)
+
+	for _, code := range []int{403, 404} {
+		require.NoError(t, w.fake.AddFault(githubfake.Fault{Path: "/activity", Times: 1, Status: code}))
+		p, err = w.client(githubfake.Token).Pull(t.Context(), n)
+		require.NoError(t, err)
+		require.Empty(t, p.Pushers, "it does not tell")
+	}
+	require.NoError(t, w.fake.AddFault(githubfake.Fault{Path: "/activity", Times: 1, Status: 422}))
+	_, err = w.client(githubfake.Token).Pull(t.Context(), n)
+	require.ErrorContains(t, err, "reading who pushed to pull request 1")
+}
+
 func TestPullFromFork(t *testing.T) {
 	w := newWorld(t)
 	sha := w.commit("theirs", "mallory", map[string]string{"x": "x\n"})

@@ -24,7 +24,7 @@ type Pull struct {
 	Title, URL       string
 }
 
-// Pull reads a pull request with everyone who has commits in it. Permissions
+// Pull reads a pull request with everyone who has commits in it or pushed them. Permissions
 // and teams are filled in by Qualify.
 func (c *Client) Pull(ctx context.Context, number int) (*Pull, error) {
 	pr, _, err := c.api.PullRequests.Get(ctx, c.owner, c.repo, number)
@@ -49,6 +49,9 @@ func (c *Client) Pull(ctx context.Context, number int) (*Pull, error) {
 		return nil, fmt.Errorf("reading the commits of pull request %d: GitHub lists %d of %d, so nobody can tell who has commits in it: split the pull request", number, len(commits), pr.GetCommits())
 	}
 	p.Contributors = contributors(commits)
+	if p.Pushers, err = c.pushers(ctx, pr, commits); err != nil {
+		return nil, doing(err, "reading who pushed to pull request %d", number)
+	}
 	return p, nil
 }
 

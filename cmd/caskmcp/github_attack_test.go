@@ -39,6 +39,8 @@ func TestGitHubAttackCases(t *testing.T) {
 		"GH-17": oldDigestIsNotRevived,
 		"GH-18": nameTakenOver,
 		"GH-19": forgedJudgement,
+		"GH-20": ownChangeLeftOver,
+		"GH-21": pushedUnderAnotherName,
 	})
 }
 
@@ -196,8 +198,7 @@ func nameTakenOver(t *testing.T) {
 	require.Equal(t, surface.Removed, s.lock().Tools["create_order"].Status)
 	require.NotContains(t, s.served("bob"), `"name":"create_order"`)
 
-	pulls := s.fake.State().Pulls
-	left := pulls[len(pulls)-1].Number
+	left := s.leftOver()
 	require.Equal(t, exitOK, s.planned(left), s.log)
 	s.review(left, "bob", "APPROVED")
 	s.merge(left, "bob", githubfake.Squash)

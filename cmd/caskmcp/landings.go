@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 
@@ -23,6 +24,15 @@ type landings struct {
 
 	app      string // that the rules at head name
 	verdicts map[string]verdict
+}
+
+// landings are those of a commit of the default branch, none of them read yet.
+func (c *court) landings(ctx context.Context, head string, rules apply.Rules) (*landings, error) {
+	history, err := c.history(ctx, head)
+	if err != nil {
+		return nil, err
+	}
+	return &landings{court: c, head: head, history: history, app: rules.App, found: map[int]*landed{}, verdicts: map[string]verdict{}}, nil
 }
 
 // verdict is what an earlier run said of a commit.
@@ -109,19 +119,29 @@ func (l *landings) settle(ctx context.Context, name string, w *workspace) (*appl
 // about are the landings as they concern one toolpack: those that proposed
 // something of the plan, all without one.
 func (l *landings) about(ctx context.Context, name string, p *plan.Plan) ([]apply.Landing, error) {
-	if !l.done {
-		if err := l.find(ctx, ""); err != nil {
-			return nil, err
-		}
-		l.done = true
+	if err := l.findAll(ctx); err != nil {
+		return nil, err
 	}
 	return l.landings(ctx, name, p)
+}
+
+// findAll finds every landing once.
+func (l *landings) findAll(ctx context.Context) error {
+	if l.done {
+		return nil
+	}
+	if err := l.find(ctx, ""); err != nil {
+		return err
+	}
+	l.done = true
+	return nil
 }
 
 // landings are those found so far, by number.
 func (l *landings) landings(ctx context.Context, name string, p *plan.Plan) ([]apply.Landing, error) {
 	var out []apply.Landing
-	for _, f := range l.found {
+	for _, n := range slices.Sorted(maps.Keys(l.found)) {
+		f := l.found[n]
 		x, err := l.landing(ctx, f, name, p)
 		if err != nil {
 			return nil, err
@@ -130,7 +150,6 @@ func (l *landings) landings(ctx context.Context, name string, p *plan.Plan) ([]a
 			out = append(out, *x)
 		}
 	}
-	slices.SortFunc(out, func(a, b apply.Landing) int { return a.Pull.Number - b.Pull.Number })
 	return out, nil
 }
 
@@ -149,16 +168,62 @@ func (l *landings) landing(ctx context.Context, f *landed, name string, about *p
 	if err != nil {
 		return nil, err
 	}
+	if pull.Brought, err = l.brought(ctx, name, pull.FirstParent, w.Plan); err != nil {
+		return nil, err
+	}
 	return &apply.Landing{Pull: pull, Reviews: f.reviews, Seen: seen, Rules: f.rules, Plan: w.Plan}, nil
+}
+
+// brought says, by digest, who brought the changes of a plan that the base asks
+// for already: the authors of the pull requests that landed there with them. A
+// landing or base that cannot be planned may have brought anything.
+func (l *landings) brought(ctx context.Context, name, base string, p *plan.Plan) (map[string][]apply.Person, error) {
+	pending, err := l.court.trees.plan(ctx, name, base, base)
+	if ctx.Err() != nil || err == nil && pending == nil {
+		return nil, ctx.Err() // the base has no such toolpack
+	}
+	digests := digestsOf(p)
+	if err == nil {
+		there := digestsOf(pending.Plan)
+		maps.DeleteFunc(digests, func(d string, _ bool) bool { return !there[d] })
+	}
+	if len(digests) == 0 {
+		return nil, nil
+	}
+	if err := l.findAll(ctx); err != nil {
+		return nil, err
+	}
+	by, at := map[string][]apply.Person{}, slices.Index(l.history, base)
+	for _, n := range slices.Sorted(maps.Keys(l.found)) {
+		pull := l.found[n].pull.Pull
+		if slices.Index(l.history, pull.Merge) > at {
+			continue
+		}
+		proposed := digests
+		if w := l.court.trees.attempt(ctx, name, pull.Merge, pull.FirstParent); w != nil {
+			proposed = digestsOf(w.Plan)
+		}
+		for d := range digests {
+			if proposed[d] {
+				by[d] = slices.Concat(by[d], []apply.Person{pull.Author}, pull.Contributors, pull.Pushers)
+			}
+		}
+	}
+	return by, ctx.Err()
+}
+
+func digestsOf(p *plan.Plan) map[string]bool {
+	digests := map[string]bool{}
+	for _, c := range decidable(p) {
+		digests[apply.DigestOf(c)] = true
+	}
+	return digests
 }
 
 // proposes reports whether a has a change of b: what it takes for a merge to
 // have a say in it.
 func proposes(a, b *plan.Plan) bool {
-	digests := map[string]bool{}
-	for _, c := range b.Changes {
-		digests[apply.DigestOf(c)] = true
-	}
+	digests := digestsOf(b)
 	return slices.ContainsFunc(a.Changes, func(c plan.Change) bool { return digests[apply.DigestOf(c)] })
 }
 

@@ -180,6 +180,12 @@ func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 	if err := c.settingsOf(ctx, j, files); err != nil {
 		return err
 	}
+	var lands *landings
+	if len(files) > 0 {
+		if lands, err = c.landings(ctx, j.Base, j.Rules); err != nil {
+			return err
+		}
+	}
 	for _, name := range names {
 		w, err := c.trees.plan(ctx, name, j.Tree, j.Base)
 		if err != nil {
@@ -193,6 +199,9 @@ func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 		for _, f := range files {
 			seen, err := c.seen(ctx, f, name, j.Base)
 			if err != nil {
+				return err
+			}
+			if f.pull.Brought, err = lands.brought(ctx, name, j.Base, w.Plan); err != nil {
 				return err
 			}
 			all = append(all, apply.Evaluate(w.Plan, f.pull.Pull, f.reviews, seen, j.Rules))

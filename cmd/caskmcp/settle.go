@@ -103,7 +103,7 @@ func (c *court) settle(ctx context.Context, head string) (*settlement, error) {
 		return nil, err
 	}
 	c.host.SetApp(rules.App)
-	history, err := c.history(ctx, head)
+	lands, err := c.landings(ctx, head, rules)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,6 @@ func (c *court) settle(ctx context.Context, head string) (*settlement, error) {
 	if err != nil {
 		return nil, err
 	}
-	lands := &landings{court: c, head: head, history: history, app: rules.App, found: map[int]*landed{}, verdicts: map[string]verdict{}}
 	for _, name := range names {
 		p, err := c.settlePack(ctx, lands, dir, name, rules, now)
 		if err != nil {

@@ -128,7 +128,12 @@ func (s *story) push(login, branch string, f func()) string {
 	}
 	f()
 	sha := s.commit(login, "work on "+branch)
+	before := s.fake.State().Refs["refs/heads/"+branch]
 	s.git(login, "push", "-q", "origin", branch)
+	if login == "mallory" {
+		return sha // she pushes to her fork; here it is only kept where the fake finds it
+	}
+	require.NoError(s.t, s.fake.Pushed(login, branch, before, sha))
 	return sha
 }
 

@@ -3,6 +3,7 @@ package githubfake
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ func (s *Server) routes() {
 	s.mux = http.NewServeMux()
 	repo := "/repos/" + s.repo()
 	for pattern, h := range map[string]http.HandlerFunc{
+		"GET " + repo + "/activity":                         s.listActivity,
 		"GET " + repo + "/pulls":                            s.listPulls,
 		"POST " + repo + "/pulls":                           s.createPull,
 		"GET " + repo + "/pulls/{n}":                        s.getPull,
@@ -70,6 +72,36 @@ func userObject(u *User) any {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// listActivity lists pushes, the newest first. It is paged by a cursor.
+func (s *Server) listActivity(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	list := []object{}
+	for _, x := range slices.Backward(s.state.Pushes) {
+		if ref := q.Get("ref"); ref != "" && ref != x.Ref && "refs/heads/"+ref != x.Ref {
+			continue
+		}
+		kind := "push"
+		switch {
+		case x.Before == zero:
+			kind = "branch_creation"
+		case !s.git.ancestor(x.Before, x.After):
+			kind = "force_push"
+		}
+		list = append(list, object{
+			"id": x.ID, "node_id": "x", "before": x.Before, "after": x.After, "ref": x.Ref, "timestamp": stamp(x.At),
+			"activity_type": kind, "actor": userObject(s.user(x.Actor)),
+		})
+	}
+	per := min(max(number(r, "per_page", 30), 1), 100)
+	from := min(max(number(r, "after", 0), 0), len(list))
+	to := min(from+per, len(list))
+	if to < len(list) {
+		q.Set("after", strconv.Itoa(to))
+		w.Header().Set("Link", fmt.Sprintf(`<http://%s%s?%s>; rel="next"`, r.Host, r.URL.EscapedPath(), q.Encode()))
+	}
+	reply(w, http.StatusOK, append([]object{}, list[from:to]...))
+}
 
 func (s *Server) pullOf(w http.ResponseWriter, r *http.Request) *Pull {
 	n, _ := strconv.Atoi(r.PathValue("n"))

@@ -130,6 +130,7 @@ func (s *Server) createRef(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusUnprocessableEntity, "%s", err)
 			return
 		}
+		s.pushed(s.caller(r), c.Ref, "", c.SHA)
 		reply(w, http.StatusCreated, s.refObject(c.Ref))
 	}
 }
@@ -158,6 +159,7 @@ func (s *Server) updateRef(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusConflict, "%s", err)
 			return
 		}
+		s.pushed(s.caller(r), ref, old, c.SHA)
 		reply(w, http.StatusOK, s.refObject(ref))
 	}
 }

@@ -96,6 +96,17 @@ type Status struct {
 	At          time.Time `json:"at"`
 }
 
+// Push is who moved a branch, and to where. Pushes to the git repository are
+// not seen: Pushed tells of them.
+type Push struct {
+	ID     int64     `json:"id"`
+	Ref    string    `json:"ref"`
+	Before string    `json:"before"`
+	After  string    `json:"after"`
+	Actor  string    `json:"actor"`
+	At     time.Time `json:"at"`
+}
+
 // Issue is an issue.
 type Issue struct {
 	Number int       `json:"number"`
@@ -129,6 +140,7 @@ type State struct {
 	Comments   []Comment           `json:"comments"`
 	Statuses   []Status            `json:"statuses"`
 	Issues     []Issue             `json:"issues"`
+	Pushes     []Push              `json:"pushes"`
 	Protected  []string            `json:"protected"`
 	Refs       map[string]string   `json:"refs"`
 	Faults     []Fault             `json:"faults"`

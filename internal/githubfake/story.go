@@ -1,6 +1,7 @@
 package githubfake
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -142,6 +143,22 @@ func (s *Server) DismissReview(id int64) error {
 		}
 		return fmt.Errorf("no review %d", id)
 	})
+}
+
+// Pushed says that somebody pushed a branch to the git repository, which it was
+// at before ("" for nothing).
+func (s *Server) Pushed(login, branch, before, after string) error {
+	return s.do(func() error {
+		if s.user(login) == nil {
+			return fmt.Errorf("no user %q", login)
+		}
+		s.pushed(login, "refs/heads/"+branch, before, after)
+		return nil
+	})
+}
+
+func (s *Server) pushed(login, ref, before, after string) {
+	s.state.Pushes = append(s.state.Pushes, Push{ID: s.next(), Ref: ref, Before: cmp.Or(before, zero), After: after, Actor: login, At: s.state.Now})
 }
 
 // AddComment lets somebody comment.
