@@ -29,11 +29,7 @@ func (v *view) details(l level, budget int) string {
 	var b strings.Builder
 	var changed []fold
 	shown, lines, room := 0, 0, budget
-	asked := v.packs
-	if v.settings != nil {
-		asked = append([]*pack{v.settings}, asked...)
-	}
-	for _, p := range asked {
+	for _, p := range v.asked() {
 		f, n, m := v.changeFold(p, l, room)
 		if room -= len(f.body); f.body != "" {
 			changed = append(changed, f)
@@ -68,7 +64,7 @@ func (v *view) changeFold(p *pack, l level, budget int) (f fold, changes, lines 
 	}
 	f.summary = "Details" + v.in(p) + ": " + plural(len(shown), "change")
 	if p == v.settings {
-		f.summary = "Settings of this repository"
+		f.summary = settingsTitle
 	}
 	if left := len(p.need) - len(shown); left > 0 {
 		f.summary += fmt.Sprintf(" (%s left out)", plural(left, "new read tool"))

@@ -239,6 +239,13 @@ func TestCodesAreThePlans(t *testing.T) {
 	}
 }
 
+// TestReviewThatCountsForSettings is not called one that does not count either.
+func TestReviewThatCountsForSettings(t *testing.T) {
+	packs := packsOf([]*plan.Plan{threeChanges(t)}, apply.Rules{Approvers: map[surface.Risk][]string{surface.Safe: {"alice"}}}, "sec1")
+	require.Contains(t, Plan(packs, Options{}), "Reviews that do not count: <code>sec1</code>")
+	require.NotContains(t, Plan(packs, Options{Settings: settingsChange("sec1")}), "Reviews that do not count")
+}
+
 func BenchmarkSeveral(b *testing.B) {
 	packs := manyPacks(b, 10, 100)
 	for b.Loop() {

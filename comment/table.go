@@ -18,31 +18,31 @@ func (v *view) tables(s *sheet) {
 	for _, p := range v.packs {
 		all = append(all, v.outsideTable(p))
 	}
-	if v.settings != nil {
-		all = append(all, v.approvalTable(v.settings, "Settings of this repository", s.short))
-	}
-	for _, p := range v.packs {
-		title := "Needs approval"
-		if v.opt.State == Applied {
-			title = "Changes"
-		}
-		all = append(all, v.approvalTable(p, title+v.in(p), s.short))
+	for _, p := range v.asked() {
+		all = append(all, v.approvalTable(p, s.short))
 	}
 	s.leftOut(s.write(all...), "row", verb(v.n.need, " It needs", " They need")+" approval all the same.")
 }
 
 func (v *view) outsideTable(p *pack) section {
-	head := "\n### Changed outside caskmcp" + v.in(p) + "\nWhat does not verify is not served.\n\n| What | Code | Finding |\n|:--|:--|:--|\n"
+	head := "\n### Changed outside caskmcp" + v.in(p) + "\nWhat does not verify is not served.\n\n| What | Finding |\n|:--|:--|\n"
 	return section{head, len(p.outside), func(i int) string {
 		c, row := p.outside[i], ""
 		for _, r := range c.Reasons {
-			row += fmt.Sprintf("| %s %s | %s | %s |\n", escapeWord(c.Identity), inline(c.Name), inline(r.Code), inline(r.Text))
+			row += fmt.Sprintf("| %s %s | %s<br>%s |\n", escapeWord(c.Identity), inline(c.Name), inline(r.Code), inline(r.Text))
 		}
 		return row
 	}}
 }
 
-func (v *view) approvalTable(p *pack, title string, short bool) section {
+func (v *view) approvalTable(p *pack, short bool) section {
+	title := "Needs approval" + v.in(p)
+	switch {
+	case p == v.settings:
+		title = settingsTitle
+	case v.opt.State == Applied:
+		title = "Changes" + v.in(p)
+	}
 	head := "\n### " + title + "\n" + p.rows.facts(short) + "| Approvals | Change |\n|:--|:--|\n"
 	return section{head, len(p.need), func(i int) string {
 		c := p.need[i]
@@ -108,11 +108,11 @@ func given(a *apply.ChangeApproval) string {
 // ignoredReviews explains reviews that count for nothing in any toolpack, so
 // that their authors know why the check stays red.
 func (v *view) ignoredReviews() string {
-	var items []string
-	changed := slices.DeleteFunc(slices.Clone(v.packs), func(p *pack) bool { return len(p.Changes) == 0 })
+	changed := slices.DeleteFunc(v.asked(), func(p *pack) bool { return len(p.Changes) == 0 })
 	if len(changed) == 0 {
 		return ""
 	}
+	var items []string
 	for _, x := range changed[0].ignored {
 		if !slices.ContainsFunc(changed, func(p *pack) bool { return !p.ignores(x) }) {
 			items = append(items, inline(x.Login)+" "+sentence(x.Why))

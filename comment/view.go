@@ -2,6 +2,7 @@ package comment
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -133,7 +134,7 @@ func (p *pack) granted(state State) []plan.Change {
 func (p *pack) urgency() int {
 	switch {
 	case len(p.Changes) == 0:
-		return 1 << 10
+		return math.MaxInt
 	case len(p.outside) > 0:
 		return -1
 	}
@@ -163,6 +164,17 @@ func logins(people []apply.Approver) (out []string) {
 		out = append(out, x.Person.Login)
 	}
 	return out
+}
+
+// settingsTitle stands above a change of whose word counts.
+const settingsTitle = "Settings of this repository"
+
+// asked are the parts that can need approval.
+func (v *view) asked() []*pack {
+	if v.settings == nil {
+		return slices.Clone(v.packs)
+	}
+	return append([]*pack{v.settings}, v.packs...)
 }
 
 // several reports whether it has to be said which toolpack something is in.
