@@ -107,6 +107,8 @@ func isProse(s string) bool {
 	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" ,;:()'…", r) }) {
 		letters := strings.Trim(w, "0123456789")
 		switch {
+		case strings.HasPrefix(strings.ToLower(w), "www"), strings.HasPrefix(strings.ToLower(w), "http"):
+			return false // may begin a link
 		case letters == "" && len(w) > 6, letters != "" && letters != w:
 			return false // may be a commit
 		case len(w) >= 7 && strings.Trim(w, "abcdefABCDEF") == "":

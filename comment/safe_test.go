@@ -192,6 +192,8 @@ func TestSentence(t *testing.T) {
 		`well :tada: done`:                             "<code>well &#58;tada&#58; done</code>",
 		`fixes #1`:                                     "<code>fixes &#35;1</code>",
 		`at deadbeef`:                                  "<code>at deadbeef</code>",
+		`at www`:                                       "<code>at www</code>",
+		`Https is`:                                     "<code>Https is</code>",
 		`at 1234567`:                                   "<code>at 1234567</code>",
 		`at 12ab567`:                                   "<code>at 12ab567</code>",
 		`an "open quote`:                               "<code>an &#34;open quote</code>",
