@@ -193,16 +193,20 @@ func bombs(t *testing.T) {
 	s.git("alice", "fetch", "-q", "origin")
 	s.push("alice", "main", func() { require.NoError(t, os.Remove(filepath.Join(s.work, ".caskmcp/captures/shop-deadbeef.json"))) })
 	dir := t.TempDir()
-	for name, doc := range map[string][]byte{
-		"bomb.zip":  zipBomb(t),
-		"deep.har":  []byte(`{"log": {"entries": [{"request": ` + strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000) + `}]}}`),
-		"wide.json": []byte(`[` + strings.Repeat("[", 1<<20)),
+	for name, tt := range map[string]struct {
+		doc  []byte
+		says string
+	}{
+		"bomb.zip": {zipBomb(t), "it unpacks to more than"},
+		"deep.har": {[]byte(`{"log": {"entries": [{"request": ` + strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000) + `}]}}`), "no JSON value"},
+		"deep.zip": {[]byte(strings.Repeat("[", 1<<20)), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(dir, name)
-			require.NoError(t, os.WriteFile(path, doc, 0o644))
-			require.NotEqual(t, exitOK, s.step("drift", "schedule", map[string]any{}, "CASKMCP_CAPTURE="+path), s.log)
-			require.NotContains(t, s.summary, "caskmcp drift: none")
+			require.NoError(t, os.WriteFile(path, tt.doc, 0o644))
+			require.Equal(t, exitError, s.step("drift", "schedule", map[string]any{}, "CASKMCP_CAPTURE="+path), s.log)
+			require.Contains(t, s.log, tt.says)
+			require.NotContains(t, s.summary, "caskmcp drift")
 		})
 	}
 }

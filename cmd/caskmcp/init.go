@@ -228,7 +228,7 @@ func (e *env) writeSettings(name string, allowSelf bool) error {
 
 // sayProtection prints what only a person can set at the git host.
 func (e *env) sayProtection(branch string, allowSelf bool) {
-	reviews := "Require a pull request, with 1 approval, and dismiss no stale ones: caskmcp binds reviews to definitions"
+	reviews := "Require a pull request, with 1 approval, also of the most recent reviewable push; dismiss no stale ones: caskmcp binds reviews to definitions"
 	if allowSelf {
 		reviews = "Require a pull request (no approval: you are alone, your merge is your approval)"
 	}

@@ -248,6 +248,39 @@ func settingsTakeAnApproval(t *testing.T) {
 	s.requireStatus(n, "success")
 }
 
+// A repository that goes over to reviews loses what was approved on a command
+// line, and gets it back by one review, as it was.
+func TestSwitchToReviews(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, "version: \"1.0\"\n")
+	s.push("alice", "topic", func() {
+		s.shop()
+		s.caskmcp("apply", "--auto-approve", "--by", "alice")
+	})
+	s.merge(s.open("alice", "topic"), "alice", githubfake.Squash)
+	before := s.lock()
+	require.Len(t, before.Tools, 3)
+	s.push("carol", "switch", func() { s.write("caskmcp.yaml", onlyReviews) })
+	n := s.open("carol", "switch")
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	s.merge(n, "carol", githubfake.Squash)
+	require.Equal(t, exitGate, s.pushed(), s.log)
+	require.Empty(t, s.lock().Tools)
+	require.Contains(t, s.summary, "alice approved it with caskmcp, and only reviews are accepted")
+
+	n = s.leftOver()
+	require.Equal(t, exitOK, s.planned(n), s.log)
+	s.review(n, "bob", "APPROVED")
+	s.merge(n, "carol", githubfake.Squash)
+	require.Equal(t, exitOK, s.pushed(), s.log)
+	after := s.lock()
+	require.Len(t, after.Tools, 3)
+	for name, b := range before.Tools {
+		require.Equal(t, b.Digest, after.Tools[name].Digest, name)
+		require.Equal(t, lockfile.ViaReview, after.Tools[name].Approval.Via)
+	}
+}
+
 // Alone, the merge approves settings as it approves tools.
 func TestSettingsOfOneAlone(t *testing.T) {
 	t.Parallel()
