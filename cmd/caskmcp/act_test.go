@@ -22,6 +22,7 @@ import (
 // OpenAPI document.
 type act struct {
 	bin, api, stub, module string
+	env                    []string
 }
 
 // revision is what workflows of "init --github" pin the action to; act takes
@@ -52,6 +53,13 @@ func newAct(t *testing.T, s *story) *act {
 	bin, prism := actPrograms(t)
 	a := &act{bin: bin, stub: t.TempDir(), module: filepath.Join(t.TempDir(), "caskmcp")}
 	cloneModule(t, a.module)
+	// What act leaves behind goes with the test; what Go has built stays.
+	a.env = []string{"XDG_CACHE_HOME=" + t.TempDir()}
+	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
+		out, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
+		require.NoError(t, err)
+		a.env = append(a.env, name+"="+strings.TrimSpace(string(out)))
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	_, port, err := net.SplitHostPort(l.Addr().String())
@@ -103,7 +111,7 @@ func (a *act) run(s *story, command, event string, payload map[string]any) int {
 		local(pinnedActions["setup-go"], a.stub), local(pinnedActions["upload-artifact"], a.stub),
 		local(actionRepository+"@"+revision, a.module))
 	cmd.Dir = s.actCheckout(event, payload)
-	cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), append(a.env, "NO_COLOR=1")...)
 	log, err := cmd.CombinedOutput()
 	s.log = string(log)
 	require.Contains(s.t, s.log, "Job ", "no job ran")
