@@ -249,6 +249,7 @@ var aboutWords = map[string]bool{
 	"url": true, "uri": true, "endpoint": true, "type": true, "types": true, "name": true, "kind": true, "count": true, "counts": true, "expires": true, "expiry": true, "expiration": true, "expired": true, "at": true, "in": true, "on": true, "by": true,
 	"limit": true, "ttl": true, "length": true, "policy": true, "policies": true, "required": true, "enabled": true, "disabled": true, "status": true, "state": true, "format": true, "algorithm": true, "alg": true, "method": true, "methods": true, "usage": true, "budget": true,
 	"version": true, "ref": true, "header": true, "scheme": true, "description": true, "title": true, "set": true, "changed": true, "updated": true, "created": true, "age": true, "lifetime": true, "env": true, "path": true, "file": true, "hint": true, "valid": true, "verified": true, "protection": true,
+	"owner": true, "order": true, "scope": true, "scopes": true, "audience": true, "issuer": true, "purpose": true,
 }
 
 // pagingWords make a token a place in a list.

@@ -195,7 +195,7 @@ func TestSensitive(t *testing.T) {
 	for _, name := range []string{"password", "userPassword", "x-api-key", "API_KEY", "accessToken", "refresh_token2", "client_secret", "Authorization", "sessionId", "private-key", "cvv", "X-Vault-Token", "cardNumber", "auth", "csrfToken", "otp"} {
 		require.True(t, Sensitive(name), name)
 	}
-	for _, name := range []string{"author", "nextPageToken", "page_token", "token_type", "tokenUrl", "password_changed_at", "secretary", "keyboard", "monkey", "key", "tokenCount", "total_tokens", "id", "", "authorized", "passenger", "cookiePolicy", "max_tokens"} {
+	for _, name := range []string{"author", "nextPageToken", "page_token", "token_type", "tokenUrl", "password_changed_at", "secretary", "keyboard", "monkey", "key", "tokenCount", "total_tokens", "id", "", "authorized", "passenger", "cookiePolicy", "max_tokens", "token_owner", "pin_order", "tokenScopes"} {
 		require.False(t, Sensitive(name), name)
 	}
 }

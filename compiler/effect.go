@@ -15,7 +15,7 @@ var (
 	changes = wordSet(`logout signout delete remove destroy unsubscribe cancel approve reject disable enable activate deactivate
 		reset revoke restart shutdown reboot purge`)
 	// destructions are last path words of calls that cannot be undone.
-	destructions = wordSet("delete destroy purge prune flush wipe erase remove truncate drop terminate delete_all bulk_delete batch_delete delete_series")
+	destructions = wordSet("delete destroy purge prune flush wipe erase remove truncate drop prune expunge terminate delete_all bulk_delete batch_delete delete_series")
 	// readMethods begin the names of JSON-RPC methods that read.
 	readMethods = wordSet("get list find search query count fetch describe lookup show")
 	// writeMethods begin the names of those that do not, beside actionWords.
@@ -52,6 +52,8 @@ func effectOf(e *endpoint) surface.Effect {
 		switch {
 		case destructions[last] || destructions[first]:
 			return surface.Destructive
+		case lookups[last] && answersNothing(e.obs):
+			return surface.Write // what finds nothing looks for nothing
 		case lookups[last]:
 			return surface.Read
 		}
@@ -112,6 +114,12 @@ func lastWord(template string) string {
 		return ""
 	}
 	return strings.Join(s.words, "_")
+}
+
+// answersNothing reports whether all successful answers were empty objects.
+func answersNothing(obs []capture.Observation) bool {
+	s := successShape(obs)
+	return s != nil && s.Objects != nil && s.Total() == s.Objects.Count && len(s.Objects.Properties) == 0 && s.Objects.Entries == nil
 }
 
 // mirrors finds POSTs that exist because a query may be too long for a URL: a

@@ -149,7 +149,7 @@ func (h *hole) listedAs(list *endpoint) string {
 	best, rank := "", 4
 	for _, name := range slices.Sorted(maps.Keys(items.Objects.Properties)) {
 		key := snake(name)
-		if n := h.echoes[key]; n == 0 || n*2 < most || !plainName(name) {
+		if n := h.echoes[key]; n == 0 || !mostly(n, most) || !plainName(name) {
 			continue
 		}
 		if r := h.keyRank(key, noun); r < rank || r == rank && best != "" && cmp.Compare(h.echoes[key], h.echoes[snake(best)]) > 0 {

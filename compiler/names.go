@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ func (e *endpoint) pathCandidates(add func(...string)) {
 	if e.shared {
 		add(append(append([]string{verb}, base...), "by", strings.ToLower(e.key.method))...)
 	}
-	host := nameWords(strings.Split(e.key.host, ".")[0])
+	host := hostWords(e.key.host)
 	for _, extra := range n.left {
 		add(slices.Concat([]string{verb}, extra, base)...)
 	}
@@ -85,17 +86,33 @@ func (e *endpoint) pathCandidates(add func(...string)) {
 	if len(n.owner) > 0 { // /users/{id}/keys beside /user/keys
 		add(slices.Concat([]string{verb}, n.spelt, n.object, n.suffix)...)
 	}
-	if e.hosts {
+	if e.hosts && len(host) > 0 {
 		add(slices.Concat([]string{verb}, host, base)...)
 	}
 	if n.item {
 		add(append(append([]string{verb}, base...), "by", holeWord(e))...)
 	}
+	if names := pathNames(e, nil); !n.item {
+		for _, name := range slices.Backward(names) { // /domains/{domain_id}/config beside /domains/config
+			add(append(append([]string{verb}, base...), "by", strings.ToLower(name))...)
+		}
+	}
 	for _, stage := range n.stage {
 		add(slices.Concat([]string{verb}, stage, base)...)
 	}
-	add(slices.Concat([]string{verb}, nameWords(e.key.host), base)...)
+	if len(host) > 0 {
+		add(slices.Concat([]string{verb}, nameWords(e.key.host), base)...)
+	}
 	add(slices.Concat([]string{verb}, base, []string{e.key.scheme, itoa(e.key.port)})...)
+}
+
+// hostWords are the words of a host's first label; an address has none, for it
+// says where something runs and not what it is.
+func hostWords(host string) []string {
+	if host == "localhost" || net.ParseIP(host) != nil {
+		return nil
+	}
+	return nameWords(strings.Split(host, ".")[0])
 }
 
 // holeWord names the last parameter, for paths that differ in nothing else.

@@ -47,6 +47,7 @@ func TestNames(t *testing.T) {
 		{"verbs with a preposition or a prefix", []string{"POST /loginAs one", "POST /addresses/{int}/unverify one", "POST /addresses/{int}/verify one", "POST /reports one"},
 			"login_as unverify_address verify_address create_report"},
 		{"versions without a letter", []string{"GET /3.1/lists/{int} one", "GET /3.0/lists/{int} one"}, "get_3_1_list get_3_0_list"},
+		{"create is what POST says", []string{"POST /containers/create made", "POST /containers/prune one", "GET /containers list"}, "create_container prune_containers list_containers"},
 		{"a root", []string{"GET / one"}, "get_root"},
 		{"HEAD", []string{"HEAD /orders/{int}"}, "check_order"},
 		{"one word of a long owner", []string{"POST /ideal-merchant-transactions/{int}/note-attachments one", "POST /sofort-merchant-transactions/{int}/note-attachments one"},
@@ -101,6 +102,15 @@ func TestNamesOfLastResort(t *testing.T) {
 	}
 }
 
+// An address says where an API runs: elsewhere it would give other names.
+func TestNamesTakeNoAddress(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "10.0.0.9", "::1", "localhost"} {
+		e := &endpoint{key: endpointKey{method: "GET", scheme: "http", host: host, port: 8080, template: "/domains/{}/config"}, holes: []string{"domain_id"}, hosts: true}
+		candidates := e.candidates()
+		require.Equal(t, []string{"get_domain_config", "get_domains_config", "get_domain_config_by_domain_id", "get_domain_config_http_8080"}, candidates[:len(candidates)-1])
+	}
+}
+
 func TestOperationIDs(t *testing.T) {
 	for id, want := range map[string]string{
 		"listUsers": "list_users", "repos/list-for-org": "repos_list_for_org", "get_user": "get_user", "": "list_users",
@@ -149,6 +159,16 @@ func TestPathArgumentNames(t *testing.T) {
 		nameHoles([]*endpoint{e}, surface.Prior{})
 		require.Equal(t, tt.want, strings.Join(pathNames(e, nil), " "), "%s echoed as %q", tt.path, tt.echo)
 	}
+}
+
+// The key that holds the value in nearly every response is the one.
+func TestTheKeyThatAlwaysHoldsTheValue(t *testing.T) {
+	h := hole{parent: []string{"issues"}, adjacent: true, text: "{}", classes: map[string]int{"int": 9}, echoes: map[string]int{"id": 5, "number": 9}}
+	require.Equal(t, "issue_number", h.name())
+	list := exchange{request: "GET https://api.shop.test/issues", response: `[{"id":70001,"number":1}]`}.observe(t)
+	require.Equal(t, "number", h.listedAs(&endpoint{key: keyOf(list, "/issues"), obs: []capture.Observation{list}}))
+	h.echoes["id"] = 9
+	require.Equal(t, "issue_id", h.name())
 }
 
 // What stands at one place of an API has one name below every path, and the

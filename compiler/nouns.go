@@ -13,8 +13,8 @@ import (
 var actionWords = wordSet(`accept acknowledge ack activate add apply approve archive assign attach authenticate authorize block bulk_create bulk_delete bulk_update
 	cancel capture checkout clear clone close commit compare complete compress confirm convert copy create deactivate decline
 	delete demote deploy deprecate destroy detach disable disconnect dismiss download duplicate edit enable encrypt execute expire explain export
-	extend finalize find finish follow fork generate import install invalidate invite join kick launch leave lock login logout
-	like lookup mark_read merge move mute notify open pause ping preview process promote publish purge push query reactivate read rebuild
+	extend finalize find finish follow fork generate import install invalidate invite join kick kill launch leave lock login logout
+	like lookup mark_read merge move mute notify open pause ping preview process promote prune publish purge push query reactivate read rebuild
 	refresh refund regenerate reindex register reject release reload remove rename render reopen reorder replay replace reply
 	report request rerun resend reset resolve restart restore resume retry revert revive revoke rollback rotate run save schedule scale search send
 	set share ship shutdown signin signout signup skip snooze split star start stop submit subscribe suspend swap sync terminate test
@@ -232,6 +232,8 @@ func (n *nouns) takeAction(e *endpoint, named []noun) []noun {
 		verbs, openings = readActions, readImperatives
 	}
 	switch {
+	case whole == "create" && e.key.method == "POST" && len(named) > 1:
+		return named[:len(named)-1] // as POST says
 	case verbs[whole], isPhrasal(last.words, verbs), isReversed(whole, verbs):
 		n.action = whole
 		return named[:len(named)-1]

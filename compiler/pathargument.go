@@ -240,7 +240,7 @@ func (h *hole) echoName(noun string) string {
 		return cmp.Or(cmp.Compare(h.keyRank(a, noun), h.keyRank(b, noun)), cmp.Compare(h.echoes[b], h.echoes[a]), cmp.Compare(a, b))
 	})
 	for _, key := range keys {
-		if h.echoes[key]*2 < most {
+		if !mostly(h.echoes[key], most) {
 			continue
 		}
 		switch h.keyRank(key, noun) {
@@ -266,6 +266,11 @@ func (h *hole) echoName(noun string) string {
 	}
 	return ""
 }
+
+// mostly reports whether a key held the value as often as the one that held it
+// most often, within a tenth: an id that is now and then the number, too, is not
+// what the path wants.
+func mostly(n, most int) bool { return n*10 >= most*9 }
 
 // holders are nouns for what has a user name.
 var holders = wordSet("user member account person people profile author collaborator assignee follower following owner contributor")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tomallicino/caskmcp/capture"
 	"github.com/tomallicino/caskmcp/schema"
 )
 
@@ -21,7 +22,7 @@ func returns(e *endpoint, out output, max int) string {
 	s := out.shape
 	if s == nil || s.Total() == 0 {
 		switch {
-		case len(e.obs) > 0 && out.accept == "" && len(successes(e.obs)) > 0:
+		case len(e.obs) > 0 && (out.accept == "" || browserType(out.accept) != "" && bodiless(e.obs)) && len(successes(e.obs)) > 0:
 			return texts["empty"]
 		case out.accept != "" && !isJSON(out.accept):
 			return fmt.Sprintf(texts["media"], printable(out.accept))
@@ -50,6 +51,11 @@ func returns(e *endpoint, out output, max int) string {
 		s = inner
 	}
 	return fmt.Sprintf(template, text)
+}
+
+// bodiless reports whether no successful response had a body.
+func bodiless(obs []capture.Observation) bool {
+	return !slices.ContainsFunc(successes(obs), func(o capture.Observation) bool { return o.ResponseBodies > 0 })
 }
 
 // inItems are the only wrappers that are gone into below an array: what a

@@ -27,6 +27,8 @@ func TestEffectAndRisk(t *testing.T) {
 		{exchange{request: "POST https://api.shop.test/orders", body: id}, surface.Write, surface.Medium, "changes data"},
 		{exchange{request: "POST https://api.shop.test/customers", body: `{"phone":"x"}`}, surface.Write, surface.High, `writes personal data: the argument "phone"`},
 		{exchange{request: "POST https://api.shop.test/orders/search", body: id}, surface.Read, surface.Safe, ""},
+		{exchange{request: "POST https://api.shop.test/events/search", body: id, response: `{}`}, surface.Write, surface.Medium, ""},
+		{exchange{request: "POST https://api.shop.test/volumes/prune", body: id}, surface.Destructive, surface.High, ""},
 		{exchange{request: "POST https://api.shop.test/saved-searches", body: id}, surface.Write, surface.Medium, ""},
 		{exchange{request: "POST https://api.shop.test/orders/delete", body: id}, surface.Destructive, surface.High, "deletes data that a call cannot bring back"},
 		{exchange{request: "POST https://api.shop.test/orders/bulk_delete", body: id}, surface.Destructive, surface.High, ""},

@@ -77,13 +77,17 @@ func TestSkipped(t *testing.T) {
 		exchange{request: "POST https://api.shop.test/telemetry", body: `{}`, status: 204},
 		exchange{request: "PUT https://api.shop.test/blobs/{int}", body: `{}`, reqType: "application/octet-stream", status: 204},
 		exchange{request: "GET https://api.shop.test/cached/{int}", status: 304},
+		exchange{request: "POST https://api.shop.test/markdown", body: `{"text":"x"}`, response: "x", resType: "text/html"}, // it renders
+		exchange{request: "PUT https://api.shop.test/sheets/{int}", body: `{}`, reqType: "text/csv", status: 204},
+		exchange{request: "GET https://api.shop.test/enter?user=x&password=x", response: `{}`},
 	))
-	require.Equal(t, []string{"delete_cart", "get_cached", "list_orders"}, toolNames(r))
+	require.Equal(t, []string{"create_markdown", "delete_cart", "get_cached", "list_orders"}, toolNames(r))
 	reasons := []string{}
 	for _, s := range r.Skipped {
 		reasons = append(reasons, strings.TrimPrefix(s.Request, "https://api.shop.test")+": "+s.Reason)
 	}
 	require.Equal(t, []string{
+		"GET https://api.shop.test/enter: each call is sent a secret in its query (password), which is no argument",
 		"GET https://api.shop.test/go: no successful response was seen (302)",
 		"GET https://api.shop.test/logo: a static file (image/png)",
 		"GET https://api.shop.test/missing: no successful response was seen (404)",
@@ -94,5 +98,6 @@ func TestSkipped(t *testing.T) {
 		"POST https://api.shop.test/broken: no successful response was seen (500)",
 		"POST https://api.shop.test/telemetry: telemetry or a probe of the server",
 		"PUT https://api.shop.test/blobs/{}: the request body is application/octet-stream, which arguments cannot express",
+		"PUT https://api.shop.test/sheets/{}: the request body is text/csv, which arguments cannot express",
 	}, reasons)
 }

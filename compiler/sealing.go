@@ -49,7 +49,11 @@ func Seal(c *capture.Capture, opt SealOptions) (*capture.Capture, []Decision) {
 	merged.Identifiers = nil
 	for i := range merged.Observations {
 		o := &merged.Observations[i]
-		o.Request, o.Response = o.Request.SealKnowing(known), o.Response.SealKnowing(known)
+		sent := known
+		if !isJSON(o.RequestType) {
+			sent.Keys = nil // the fields of a form have names, whatever they are elsewhere
+		}
+		o.Request, o.Response = o.Request.SealKnowing(sent), o.Response.SealKnowing(known)
 		o.Query, o.Headers = sealParameters(o.Query, known), sealParameters(o.Headers, known)
 	}
 	return merged, decisions

@@ -39,6 +39,19 @@ func TestSealLooksAtOneOperationAsAWhole(t *testing.T) {
 	require.NotContains(t, string(doc), "mug-a")
 }
 
+// The fields of a form have names, though something may be called so.
+func TestSealKeepsTheFieldsOfForms(t *testing.T) {
+	c := unsealed(t,
+		exchange{request: "GET https://api.shop.test/templates/welcome", response: `{"name":"welcome"}`},
+		exchange{request: "PATCH https://api.shop.test/uris", reqType: "application/x-www-form-urlencoded", body: `{"welcome":"https://example.com/x"}`, response: `{"ok":true}`})
+	sealed, _ := Seal(c, SealOptions{Hints: []string{"/templates/{template}"}})
+	for _, o := range sealed.Observations {
+		if o.Method == "PATCH" {
+			require.Contains(t, o.Request.Objects.Properties, "welcome")
+		}
+	}
+}
+
 // What people called something reaches neither the capture nor the surface,
 // though it is a key; recorded again, the capture is the same.
 func TestSealKeepsNoNamesThatAreKeys(t *testing.T) {

@@ -46,7 +46,27 @@ func notATool(e *endpoint) string {
 	if reason := presentation(good); reason != "" {
 		return reason
 	}
+	if name := secretInQuery(good); name != "" {
+		return "each call is sent a secret in its query (" + printable(name) + "), which is no argument"
+	}
 	return unwritable(e)
+}
+
+// secretInQuery is the query parameter of every exchange that holds a secret
+// and is no way of authentication, such as a password to log in with.
+func secretInQuery(good []capture.Observation) string {
+	counts := map[string]int{}
+	for _, o := range good {
+		for _, p := range o.Query {
+			if last := snake(p.Name); last == "password" || last == "passwd" || last == "pwd" || last == "passphrase" {
+				counts[p.Name] += p.Count
+			}
+		}
+	}
+	if name := mostFrequent(counts); counts[name] > 0 && counts[name] >= exchanges(good) {
+		return name
+	}
+	return ""
 }
 
 // vanished reports whether at least 3 exchanges, and all of them, say that
@@ -79,8 +99,8 @@ func presentation(good []capture.Observation) string {
 	}
 	reasons := map[string]bool{}
 	for _, o := range good {
-		if o.Method != "GET" && o.ResponseBodies == 0 {
-			return "" // some servers call an empty answer a page
+		if o.Method != "GET" && (o.ResponseBodies == 0 || isJSON(o.RequestType)) {
+			return "" // some servers call an empty answer a page, and some render
 		}
 		reasons[browserType(o.ResponseType)] = true
 	}

@@ -277,7 +277,7 @@ func keyClass(key string) (class string, data bool) {
 	case ClassInt, ClassDecimal, ClassSemver, ClassDate, ClassDateTime, ClassTime, ClassIPv4, ClassIPv6, ClassURI, ClassEmpty, ClassText, ClassFile:
 		return class, class != ClassText || digits(key) >= 4
 	case ClassPrefixed:
-		return class, digits(key) >= 2 && len(key) >= 12
+		return class, digits(key) >= 2 && len(key) >= 12 && !endsInTerm(key)
 	case ClassPunct:
 		// A path or a scoped name: /users/ada, @scope/name.
 		if key[0] == '/' || key[0] == '@' && strings.IndexByte(key, '/') > 0 {
@@ -285,6 +285,19 @@ func keyClass(key string) (class string, data bool) {
 		}
 	}
 	return class, IsID(class) || digits(key) >= 6
+}
+
+// endsInTerm reports whether the last part of a key is a word and a short number,
+// as in content_base64 and body_sha256.
+func endsInTerm(key string) bool {
+	last := key[strings.LastIndexByte(key, '_')+1:]
+	word := strings.TrimRight(last, "0123456789")
+	for i := range len(word) {
+		if !isLower(word[i]) {
+			return false
+		}
+	}
+	return len(word) >= 2 && len(last)-len(word) <= 3
 }
 
 func digits(t string) int {

@@ -58,14 +58,16 @@ func isProperty(key string) bool {
 // mayHaveDataKeys reports whether most keys of o are candidates and their
 // values alike.
 func (o *Objects) mayHaveDataKeys(data map[string]bool) bool {
-	n := 0
+	kind, usual := o.usualKind()
+	n, open := 0, 0
 	for key := range o.Properties {
 		if _, ok := data[key]; ok {
 			n++
+		} else if kind == "object" && isProperty(key) {
+			open++ // a folder may be called "default"
 		}
 	}
-	_, usual := o.usualKind()
-	return n > 0 && float64(min(n, usual)) >= dataShare*float64(len(o.Properties))
+	return n > 0 && n > open && float64(min(n+open, usual)) >= dataShare*float64(len(o.Properties))
 }
 
 // hasDataKeys reports whether most keys of o are candidates, and at least half of
