@@ -41,6 +41,7 @@ func TestGitHubAttackCases(t *testing.T) {
 		"GH-19": forgedJudgement,
 		"GH-20": ownChangeLeftOver,
 		"GH-21": pushedUnderAnotherName,
+		"GH-22": anotherRoot,
 	})
 }
 
@@ -209,4 +210,25 @@ func nameTakenOver(t *testing.T) {
 	require.Contains(t, now.Identity, "/payouts")
 	require.Equal(t, left, now.Approval.PR)
 	require.Contains(t, s.served("bob"), `"name":"create_order"`)
+}
+
+// Where the workflow runs in a folder below .caskmcp, a pull request can put
+// another one there, without rules and approved by its author.
+func anotherRoot(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, onlyReviews)
+	s.push("carol", "main", func() { s.write("sub/README", "x") })
+	s.folder, s.branch = "sub", "topic"
+	s.push("alice", "topic", func() {
+		s.write("sub/.caskmcp/.gitignore", "plans/\n")
+		s.shop()
+		s.caskmcp("apply", "--auto-approve", "--by", "alice")
+	})
+	n := s.open("alice", "topic")
+	require.Equal(t, exitGate, s.planned(n), s.log)
+	require.Contains(t, s.requireStatus(n, "failure"), "the base has no sub/.caskmcp here, but .caskmcp")
+
+	s.push("carol", "main", func() { s.write("sub/caskmcp.yaml", onlyReviews) })
+	require.Equal(t, exitGate, s.planned(n), s.log)
+	require.Contains(t, s.requireStatus(n, "failure"), "edits the lockfile by hand")
 }

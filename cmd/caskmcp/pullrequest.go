@@ -157,7 +157,13 @@ func (c *court) fill(ctx context.Context, j *judgement, numbers []int) error {
 		return err
 	}
 	j.Prefix = c.trees.repo.prefix
-	var err error
+	there, err := c.trees.repo.elsewhere(ctx, j.Base)
+	if err != nil {
+		return err
+	}
+	if there != "" {
+		j.Refused = append(j.Refused, fmt.Sprintf("the base has no %s here, but %s: bring %s to the base first, so that its rules hold", j.Prefix+toolpack.Folder, there, j.Prefix+toolpack.RepositoryFile))
+	}
 	if j.Rules, err = c.trees.rules(ctx, j.Base); err != nil {
 		return err
 	}

@@ -232,7 +232,7 @@ func (s *story) step(command, event string, payload map[string]any, inputs ...st
 		vars[k] = v
 	}
 	var log strings.Builder
-	e := s.env(dir, vars)
+	e := s.env(filepath.Join(dir, s.folder), vars)
 	e.Stdout, e.Stderr = &log, &log
 	code := run(context.Background(), e, []string{"action"})
 	read := func(name string) string {

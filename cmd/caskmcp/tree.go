@@ -113,6 +113,25 @@ func (r *repo) landed(ctx context.Context, tip string, limit int) ([]string, err
 	return strings.Fields(string(out)), nil
 }
 
+// elsewhere is a .caskmcp of a commit, if there is one and none where this
+// repository looks for it: then the work tree has another root than the commit.
+func (r *repo) elsewhere(ctx context.Context, sha string) (string, error) {
+	here, err := r.git(ctx, "ls-tree", "--full-tree", "--name-only", sha, "--", r.prefix+toolpack.Folder, r.prefix+toolpack.RepositoryFile)
+	if err != nil || len(here) > 0 {
+		return "", err
+	}
+	all, err := r.git(ctx, "ls-tree", "-r", "-d", "-z", "--full-tree", "--name-only", sha)
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range strings.Split(string(all), "\x00") {
+		if path.Base(dir) == toolpack.Folder {
+			return dir, nil
+		}
+	}
+	return "", nil
+}
+
 // lastChange is the last first-parent commit up to tip that changes what is at
 // or below a path, "" for none.
 func (r *repo) lastChange(ctx context.Context, tip, path string) (string, error) {
