@@ -22,27 +22,32 @@ const (
 const maxValue = 2000
 
 // fold is a part of a comment that can be folded.
-type fold struct{ summary, body string }
+type fold struct {
+	summary, body  string
+	changes, lines int // that are in the body
+}
 
 // details renders the folded parts that the level allows.
 func (v *view) details(l level, budget int) string {
 	var b strings.Builder
-	var changed []fold
-	shown, lines, room := 0, 0, budget
+	var folds []fold
+	changes, lines := 0, 0
 	for _, p := range v.asked() {
-		f, n, m := v.changeFold(p, l, room)
-		if room -= len(f.body); f.body != "" {
-			changed = append(changed, f)
-		}
-		shown, lines = shown+n, lines+m
+		f := v.changeFold(p, l, budget)
+		budget -= len(f.body)
+		changes, lines = changes+f.changes, lines+f.lines
+		folds = append(folds, f)
 	}
-	for _, f := range changed {
-		b.WriteString("\n" + details(shown <= openTools && lines <= openLines, f.summary, f.body))
+	for _, f := range folds {
+		if f.body != "" {
+			b.WriteString("\n" + details(changes <= openTools && lines <= openLines, f.summary, f.body))
+		}
 	}
 	for _, p := range v.packs {
-		if len(p.free) > 0 && l < noRemovals {
+		switch {
+		case len(p.free) > 0 && l < noRemovals:
 			b.WriteString("\n" + details(false, v.freeTitle(p), freeList(p.free)))
-		} else if len(p.free) > 0 {
+		case len(p.free) > 0:
 			b.WriteString("\n" + v.freeTitle(p) + ".\n")
 		}
 		if l < noRemovals {
@@ -52,25 +57,25 @@ func (v *view) details(l level, budget int) string {
 	return b.String()
 }
 
-// changeFold has the details of what needs approval in p, and counts the
-// changes and lines.
-func (v *view) changeFold(p *pack, l level, budget int) (f fold, changes, lines int) {
+// changeFold has the details of what needs approval in p; none once the budget
+// is spent, for the render will not be used.
+func (v *view) changeFold(p *pack, l level, budget int) fold {
 	shown := p.need
 	if l >= noAdditions {
 		shown = slices.DeleteFunc(slices.Clone(p.need), additiveRead)
 	}
 	if len(shown) == 0 || budget < 0 {
-		return fold{}, 0, 0
+		return fold{}
 	}
-	f.summary = "Details" + v.in(p) + ": " + plural(len(shown), "change")
+	f := fold{summary: "Details" + v.in(p) + ": " + plural(len(shown), "change"), changes: len(shown)}
 	if p == v.settings {
 		f.summary = settingsTitle
 	}
 	if left := len(p.need) - len(shown); left > 0 {
 		f.summary += fmt.Sprintf(" (%s left out)", plural(left, "new read tool"))
 	}
-	f.body, lines = changeDetails(shown, budget)
-	return f, len(shown), lines
+	f.body, f.lines = changeDetails(shown, budget)
+	return f
 }
 
 // remarks are what p says beside its changes. A toolpack without changes among

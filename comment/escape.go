@@ -40,22 +40,25 @@ var breaker = strings.NewReplacer("//", "//<wbr>", "/", "/<wbr>", ".", ".<wbr>",
 func escape(s string) string {
 	var b strings.Builder
 	b.Grow(len(s) + len(s)/4)
+	ws := 0 // in a row: GitHub links "www." wherever a word starts (GFM section 6.9)
 	for _, r := range s {
 		switch {
 		case plan.Hidden(r):
 			// Written before escaping: backslash and braces are references too.
 			fmt.Fprintf(&b, "&#92;u&#123;%04X&#125;", r)
+		case r == '.' && ws >= 3:
+			b.WriteString("&#46;")
 		case r >= utf8.RuneSelf, 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune(" -.,/;()", r):
 			b.WriteRune(r)
 		default:
 			fmt.Fprintf(&b, "&#%d;", r)
 		}
+		if ws++; r != 'w' && r != 'W' {
+			ws = 0
+		}
 	}
-	// GitHub links "www." wherever a word starts (GFM section 6.9).
-	return wwwBreaker.Replace(b.String())
+	return b.String()
 }
-
-var wwwBreaker = strings.NewReplacer("www.", "www&#46;", "WWW.", "WWW&#46;", "Www.", "Www&#46;")
 
 // shorten cuts s to at most n characters, between runes, and says so.
 func shorten(s string, n int) string {

@@ -88,6 +88,8 @@ func TestEscape(t *testing.T) {
 		"\u202e":         "&#92;u&#123;202E&#125;",
 		"größe 日本":       "größe 日本",
 		"www.evil.com":   "www&#46;evil.com",
+		"w-ww.ww.w":      "w-ww.ww.w",
+		"wWwW.":          "wWwW&#46;",
 		"\xff":           "&#92;u&#123;FFFD&#125;",
 	} {
 		require.Equal(t, want, escape(in))

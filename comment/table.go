@@ -24,6 +24,51 @@ func (v *view) tables(s *sheet) {
 	s.leftOut(s.write(all...), "row", verb(v.n.need, " It needs", " They need")+" approval all the same.")
 }
 
+// packTable has one row for each toolpack, where there are several.
+func (v *view) packTable(s *sheet) {
+	if !v.several() || !slices.ContainsFunc(v.packs, func(p *pack) bool { return p.HasChanges() }) {
+		return
+	}
+	other := slices.ContainsFunc(v.packs, func(p *pack) bool { return p.Summary.Other > 0 })
+	head := "\n| Toolpack | Approvals | Risk | Add | Change | Replace | Remove |\n|:--|:--|:--|--:|--:|--:|--:|\n"
+	if other {
+		head = "\n| Toolpack | Approvals | Risk | Add | Change | Replace | Remove | Other |\n|:--|:--|:--|--:|--:|--:|--:|--:|\n"
+	}
+	s.leftOut(s.write(section{head, len(v.packs), func(i int) string {
+		p := v.packs[i]
+		row := fmt.Sprintf("| %s | %s | %s | %d | %d | %d | %d |", inline(p.Toolpack), p.n.state(v.opt.State), riskChange(p), p.Summary.Add, p.Summary.Change, p.Summary.Replace, p.Summary.Remove)
+		if other {
+			row += fmt.Sprintf(" %d |", p.Summary.Other)
+		}
+		return row + "\n"
+	}}), "toolpack", "")
+}
+
+// state is how far a toolpack is approved, in a cell of a table.
+func (n tally) state(state State) string {
+	switch {
+	case n.outside > 0:
+		return "🛑 does not verify"
+	case n.changes() == 0:
+		return "no changes"
+	case state == Applied && n.missing == 0:
+		return "✅ applied"
+	case state == Applied:
+		return fmt.Sprintf("🛑 %d of %d left out", n.missing, n.changes())
+	case len(n.blockers) > 0:
+		return "⛔ " + names(n.blockers) + " " + verb(len(n.blockers), "objects", "object")
+	case n.need == 0:
+		return "✅ none needed"
+	case n.missing == 0:
+		return "✅ approved"
+	case n.onMerge:
+		return "🟡 by merging"
+	case !n.tracked:
+		return fmt.Sprintf("🛑 %d needed", n.missing)
+	}
+	return fmt.Sprintf("🛑 %d of %d", n.need-n.missing, n.need)
+}
+
 func (v *view) outsideTable(p *pack) section {
 	head := "\n### Changed outside caskmcp" + v.in(p) + "\nWhat does not verify is not served.\n\n| What | Finding |\n|:--|:--|\n"
 	return section{head, len(p.outside), func(i int) string {
