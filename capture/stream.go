@@ -178,12 +178,15 @@ func (m *matcher) feed(b []byte) (int, bool) {
 			m.escaped = false
 			continue
 		}
-		c := b[i]
 		if m.inString {
-			switch c {
-			case '\\':
+			for i < len(b) && b[i] != '"' && b[i] != '\\' {
+				i++
+			}
+			switch {
+			case i == len(b):
+			case b[i] == '\\':
 				m.escaped = true
-			case '"':
+			default:
 				m.inString = false
 				if m.depth == 0 {
 					return i + 1, true
@@ -191,7 +194,7 @@ func (m *matcher) feed(b []byte) (int, bool) {
 			}
 			continue
 		}
-		switch c {
+		switch b[i] {
 		case '"':
 			m.inString = true
 		case '{', '[':

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,11 @@ The result is one file under .caskmcp/captures, made to be committed.`,
 	return c
 }
 
+// importMemory is how many bytes of memory an import uses before garbage is
+// collected more often: what it keeps of a large recording is a fraction of
+// that. It is no limit for one that needs more.
+const importMemory = 75 << 20
+
 func (e *env) captureImport(ctx context.Context, f importFlags, args []string) error {
 	if len(f.hosts) == 0 {
 		return hint(errors.New("no host given"), `name the API's host: caskmcp capture import `+strings.Join(args, " ")+` -a api.example.com`,
@@ -75,6 +81,9 @@ func (e *env) captureImport(ctx context.Context, f importFlags, args []string) e
 	}
 	if err := toolpack.CheckName(f.name); err != nil {
 		return err
+	}
+	if e.Getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(importMemory))
 	}
 	paths := make([]string, len(args))
 	for i, a := range args {
