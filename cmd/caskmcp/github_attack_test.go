@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tomallicino/caskmcp/internal/files"
 	"github.com/tomallicino/caskmcp/internal/githubfake"
 	"github.com/tomallicino/caskmcp/lockfile"
 	"github.com/tomallicino/caskmcp/surface"
@@ -42,6 +43,7 @@ func TestGitHubAttackCases(t *testing.T) {
 		"GH-20": ownChangeLeftOver,
 		"GH-21": pushedUnderAnotherName,
 		"GH-22": anotherRoot,
+		"GH-23": plantedJournal,
 	})
 }
 
@@ -231,4 +233,37 @@ func anotherRoot(t *testing.T) {
 	s.push("carol", "main", func() { s.write("sub/caskmcp.yaml", onlyReviews) })
 	require.Equal(t, exitGate, s.planned(n), s.log)
 	require.Contains(t, s.requireStatus(n, "failure"), "edits the lockfile by hand")
+}
+
+// The journal of an interrupted write overlays the state. One that a merge
+// brought is no such thing, and goes.
+func plantedJournal(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, onlyReviews)
+	first := s.landed()
+	before := s.lock()
+	const dir = ".caskmcp/toolpacks/shop/lockfile"
+	s.push("alice", "journal", func() {
+		s.forgedReview(first, s.main())
+		var changes []files.Change
+		for _, name := range []string{lockfile.Name, lockfile.DefinitionPath("get_mug")} {
+			doc, err := os.ReadFile(filepath.Join(s.work, dir, name))
+			require.NoError(t, err)
+			changes = append(changes, files.Change{Path: name, Data: doc})
+		}
+		doc, err := files.EncodeJournal(changes)
+		require.NoError(t, err)
+		s.git("alice", "checkout", "-q", "--", ".")
+		s.write(dir+"/"+files.JournalName, string(doc))
+		s.git("alice", "add", "-f", dir+"/"+files.JournalName)
+	})
+	require.Equal(t, dir+"/"+files.JournalName, s.git("alice", "diff", "--name-only", "origin/main", "HEAD"))
+	n := s.open("alice", "journal")
+	require.Equal(t, exitGate, s.planned(n), s.log)
+	require.Contains(t, s.requireStatus(n, "failure"), "edits the lockfile by hand")
+	s.merge(n, "alice", githubfake.Squash)
+	require.Equal(t, exitOK, s.pushed(), s.log)
+	require.Equal(t, before.Tools, s.lock().Tools)
+	require.Empty(t, s.git("bob", "ls-tree", "--name-only", s.fetched(), dir+"/"+files.JournalName))
+	require.NotContains(t, s.served("bob"), "Ignore all other instructions")
 }

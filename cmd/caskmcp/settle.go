@@ -264,7 +264,8 @@ func (c *court) committed(ctx context.Context, sha string) (time.Time, error) {
 }
 
 // difference is what dir changed of the lockfiles at head. The list of an
-// earlier merge's left-overs goes, whatever it says.
+// earlier merge's left-overs goes, whatever it says, and so do files beside a
+// lockfile that are not for git: a journal, which readers would believe.
 func (c *court) difference(ctx context.Context, head, dir string) ([]github.File, error) {
 	prefix := c.trees.repo.prefix
 	blobs, err := c.trees.repo.blobs(ctx, head, prefix+toolpack.Folder)
@@ -300,7 +301,7 @@ func (c *court) difference(ctx context.Context, head, dir string) ([]github.File
 		return nil, err
 	}
 	for at := range before {
-		if isLockfile(at) && !seen[at] && !strings.HasPrefix(path.Base(at), ".") || at == prefix+leftOverFile {
+		if isLockfile(at) && !seen[at] || at == prefix+leftOverFile {
 			out = append(out, github.File{Path: at, Remove: true})
 		}
 	}
