@@ -463,24 +463,3 @@ func (x *validTool) checkResponse(e harEntry) (bool, error) {
 	}
 	return true, nil
 }
-
-func BenchmarkCompile(b *testing.B) {
-	c, _, err := capture.Observe(b.Context(), []string{generate(b, 1, 10000)}, capture.Options{Name: "x", Hosts: []string{"api.shop.test"}})
-	require.NoError(b, err)
-	c, _ = Seal(c, SealOptions{})
-	first, err := Compile([]*capture.Capture{c}, surface.Prior{}, Options{})
-	require.NoError(b, err)
-	prior := approved(b, first)
-	b.Run("first", func(b *testing.B) {
-		for b.Loop() {
-			_, err := Compile([]*capture.Capture{c}, surface.Prior{}, Options{})
-			require.NoError(b, err)
-		}
-	})
-	b.Run("approved", func(b *testing.B) {
-		for b.Loop() {
-			_, err := Compile([]*capture.Capture{c}, prior, Options{})
-			require.NoError(b, err)
-		}
-	})
-}
