@@ -27,13 +27,13 @@ func compose(n *node, params []string) []composed {
 		}
 	}
 	groups := map[string][]*node{}
-	for segment, values := range patterns(leaves) {
+	for segment, values := range patterns(leaves, n.namesWhole) {
 		for _, v := range values {
 			k := n.kids[v]
 			groups[segment] = append(groups[segment], &node{segment: v, ends: k.ends, ops: k.ops, hits: k.hits, seen: k.seen})
 		}
 	}
-	for segment, values := range patterns(inner) {
+	for segment, values := range patterns(inner, n.namesWhole) {
 		for _, v := range values {
 			k := n.kids[v]
 			groups[segment] = append(groups[segment], &node{segment: v, kids: k.kids, hits: k.hits, seen: k.seen})
@@ -47,8 +47,16 @@ func compose(n *node, params []string) []composed {
 	return out
 }
 
-// patterns groups values by the pattern that they have in common.
-func patterns(values []string) map[string][]string {
+// namesWhole says whether responses held all of a segment, with its extension:
+// then the extension belongs to the name.
+func (n *node) namesWhole(segment string) bool {
+	seen := n.kids[segment].seen
+	return seen.own+seen.above > 0 || seen.id
+}
+
+// patterns groups values by the pattern that they have in common; whole says
+// which are not to be taken apart at an extension.
+func patterns(values []string, whole func(string) bool) map[string][]string {
 	groups := map[string][]string{}
 	if len(values) == 0 {
 		return groups
@@ -65,6 +73,9 @@ func patterns(values []string) map[string][]string {
 	}
 	for _, v := range values {
 		s := patternOf(v, c)
+		if strings.HasPrefix(s, "{}.") && whole(v) {
+			s = "{}"
+		}
 		groups[s] = append(groups[s], v)
 	}
 	dissolveExtensions(groups)
@@ -132,6 +143,8 @@ func patternOf(v string, c colons) string {
 	}
 	if head, tail, ok := cutLast(v, ":"); ok && !strings.HasPrefix(v, "arn:") && !strings.HasPrefix(v, "urn:") && !isIP(v) && !isDigest(v) && !isDate(v) {
 		switch {
+		case wordParts(head) == nil && !isPlaceholder(head):
+			return "{}"
 		case len(c.heads) == 1 && len(c.tails) > 1:
 			return head + ":{}"
 		case action(tail) && (c.tails[tail] > 1 || len(c.tails) == 1):
@@ -153,6 +166,13 @@ func lower(c byte) bool { return c >= 'a' && c <= 'z' }
 
 func letters(s string) bool { return s != "" && count(s).lowers+count(s).uppers == len(s) }
 
+// ofID says whether the stem of a value with an extension is certainly an id: then
+// the extension chooses a representation of it.
+func ofID(value string) bool {
+	stem, _, _ := cutLast(value, ".")
+	return !formOf(stem).weak()
+}
+
 // dissolveExtensions takes extensions for a part of the values where they
 // vary.
 func dissolveExtensions(groups map[string][]string) {
@@ -169,7 +189,7 @@ func dissolveExtensions(groups map[string][]string) {
 		dotted = dotted || strings.Contains(v, ".")
 	}
 	for _, s := range exts {
-		if len(exts) > 2 || some && (len(groups[s]) < 2 && !sealed(s) || dotted) {
+		if len(exts) > 2 || some && (len(groups[s]) < 2 && !sealed(s) && !ofID(groups[s][0]) || dotted) {
 			groups["{}"] = append(groups["{}"], groups[s]...)
 			delete(groups, s)
 		}

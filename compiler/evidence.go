@@ -60,8 +60,9 @@ type place struct {
 	guide   *guide
 	// rivals are the values that may be parameters.
 	rivals []string
-	// locales says that the values below the root are language tags.
-	locales bool
+	// locales says that the values below the root are language tags, marks
+	// that routes are set apart from what people name here.
+	locales, marks bool
 	// routes are the rivals by what follows them.
 	routes map[string][]string
 	prefix string
@@ -69,6 +70,8 @@ type place struct {
 	// unlisted are how many values a path above named, and did not.
 	echoes           map[string]int
 	listed, unlisted int
+	// words counts the words of routes that nothing says are values.
+	words int
 }
 
 func (in *inference) place(n *node, parents []string, g *guide) *place {
@@ -84,12 +87,15 @@ func (in *inference) place(n *node, parents []string, g *guide) *place {
 		}
 		if l := in.look(v); !l.known() || !l.form.weak() || n.kids[v].seen.listed() || n.kids[v].seen.echoed() {
 			p.rivals = append(p.rivals, v)
+		} else if !n.kids[v].seen.id || !plural(p.parent()) {
+			p.words++
 		}
 		if isLocale(v) {
 			tags++
 		}
 	}
 	p.locales = len(parents) == 0 && tags >= 2
+	p.marks = leadsToMark(n)
 	p.routes, p.echoes = map[string][]string{}, map[string]int{}
 	for _, v := range p.rivals {
 		seen := n.kids[v].seen
@@ -168,6 +174,9 @@ func (in *inference) weigh(p *place, v string, put func(string)) {
 		put("prefix: number")
 		return
 	}
+	if l.form == formVersion && v[0] != 'v' && len(n.kids) == 0 && !onTop(p) {
+		l.form = formRelease // an API has routes below its version
+	}
 	put(formNames[l.form])
 	switch {
 	case l.form.weak():
@@ -183,19 +192,19 @@ func (in *inference) weigh(p *place, v string, put func(string)) {
 	in.weighResponses(p, v, n, put)
 	if l.form.weak() || l.named() {
 		in.weighEcho(p, v, n, l, put)
-		in.weighCompany(p, v, put)
+		in.weighCompany(p, v, l, put)
 		in.weighMethods(p, v, n, put)
 		in.weighElsewhere(v, n, l, put)
 	}
 	if !l.form.idLike() {
 		for k := range n.kids {
-			if !isPlaceholder(k) && in.look(k).form == formVersion {
+			if !isPlaceholder(k) && in.look(k).form == formVersion && len(n.kids[k].kids) > 0 {
 				put("child: version")
 				break
 			}
 		}
 	}
-	if l.form.weak() && leadsToMark(n) {
+	if l.form.weak() && p.marks && leadsToMark(n) {
 		put("child: route mark")
 	}
 	if len(p.parents) > 0 && missing(n) && n.hits > 1 {

@@ -3,6 +3,8 @@ package compiler
 import (
 	"slices"
 	"strings"
+
+	"github.com/tomallicino/caskmcp/schema"
 )
 
 // weighRoutes compares what follows v with what follows its rivals.
@@ -34,8 +36,10 @@ func (in *inference) weighRoutes(p *place, v string, n *node, put func(string)) 
 		best = max(best, float64(k)/float64(min(len(mine.literal), len(in.below(p.node.kids[r]).literal))))
 	}
 	switch {
-	case marks:
+	case marks && p.marks:
 		put("routes: marks shared")
+	case best >= 0.2 && p.routed() && in.look(v).word != "":
+		put("routes: some shared")
 	case best >= 0.99:
 		put("routes: all shared")
 	case best >= 0.5:
@@ -136,7 +140,7 @@ func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func
 	case n.seen.id && n.seen.above+n.seen.far == 0 && parentFact(p, formWord, false) == "parent: never collection":
 		put("echo: id key, no collection")
 	case n.seen.id:
-		put("echo: id key" + pick(l.common(), ", route word", ""))
+		put("echo: id key" + pick(l.common(), ", route word", pick(!collection && n.seen.chances >= 3 && n.seen.own+n.seen.above+n.seen.far == 0, ", never own", "")))
 	case n.seen.any:
 		put("echo: other key")
 	}
@@ -197,35 +201,62 @@ func idKeys(keys map[string]int) bool {
 	return len(keys) == 0
 }
 
-// weighCompany looks at the values that v stands among.
-func (in *inference) weighCompany(p *place, v string, put func(string)) {
+// weighCompany looks at what v stands among: other values, and words that are
+// certainly routes.
+func (in *inference) weighCompany(p *place, v string, l wordForm, put func(string)) {
 	ids, echoed, names := 0, 0, 0
 	for _, r := range p.rivals {
 		if r == v {
 			continue
 		}
-		n := p.node.kids[r]
-		switch {
+		switch n := p.node.kids[r]; {
+		case in.certainID(r):
+			ids++
 		case n.seen.own > 0 || n.seen.id:
 			echoed++
-		case isPlaceholder(r):
-			names++
-		case !in.look(r).form.weak():
-			ids++
 		default:
 			names++
 		}
 	}
 	switch {
 	case ids+echoed+names == 0:
+	case echoed+names == 0:
+		put("company: ids" + pick(l.word == "", "", ", route word"))
 	case echoed*2 >= ids+echoed+names:
 		put("company: echoed")
-	case ids > names:
-		put("company: ids")
 	default:
 		put("company: names")
 	}
+	if p.routed() {
+		put("company: routes" + pick(l.word == "", ", unknown word", ""))
+	}
 }
+
+// certainID says whether a value, or what a placeholder stands for, has a form
+// that only ids and numbers have.
+func (in *inference) certainID(v string) bool {
+	if !isPlaceholder(v) {
+		return !in.look(v).form.weak()
+	}
+	if !isWhole(v) {
+		return false
+	}
+	switch class := v[1 : len(v)-1]; class {
+	case schema.ClassInt, schema.ClassDate, schema.ClassDateTime:
+		return true
+	default:
+		return schema.IsID(class)
+	}
+}
+
+// routed says whether most of what stands at a place are words of routes that
+// nothing says are values. APIs seldom let people name things there.
+func (p *place) routed() bool {
+	return p.words >= manyRoutes && p.words > 2*len(p.rivals)
+}
+
+// manyRoutes is how many words of routes make a place one of routes.
+const manyRoutes = 4
 
 // weighMethods asks what is done to the resource itself.
 func (in *inference) weighMethods(p *place, v string, n *node, put func(string)) {

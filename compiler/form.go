@@ -358,12 +358,13 @@ func random(v string, t tally) bool {
 	if t.uppers < 3 || t.lowers < 3 {
 		return false
 	}
-	letters, longest := 0, 0
+	letters, longest, words := 0, 0, 0
 	for _, w := range wordParts(v) {
 		letters += len(w)
 		longest = max(longest, len(w))
+		words++
 	}
-	return longest < 4 || letters+t.marks+t.digits < len(v)
+	return longest < 4 || letters+t.marks+t.digits < len(v) || len(v) >= 16 && t.digits > 0 && letters < 4*words
 }
 
 // countedName recognises words with a number behind them: web-server-2.
