@@ -42,9 +42,7 @@ func captured(t testing.TB, name string, exchanges ...exchange) *capture.Capture
 	for i := range c.Observations {
 		o := &c.Observations[i]
 		o.Request, o.Response = o.Request.Seal(nil), o.Response.Seal(nil)
-		for j := range o.Query {
-			o.Query[j].Shape = o.Query[j].Shape.Seal(nil)
-		}
+		o.Query = sealParameters(o.Query, schema.Knowledge{})
 	}
 	c.Name, c.Sealed = name, true
 	return c

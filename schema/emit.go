@@ -188,7 +188,7 @@ func (e emitter) texts(s *Strings, key string, doc map[string]any) {
 			doc["contentMediaType"] = "application/json"
 		}
 	}
-	if s.isEnum() {
+	if s.isEnum() && sorts(key) {
 		doc["description"] = "Values seen: " + strings.Join(s.Values.names(), ", ") + "."
 	}
 }

@@ -14,8 +14,8 @@ const (
 
 // Seal returns the shape without what a sealed capture may not keep: strings
 // stay only where they are the values of an enum, seen at least 8 times, at
-// most 10 different ones, each at least twice, and neither under a key that
-// sensitive reports nor under one that names or describes something. Objects
+// most 10 different ones, each at least twice, under a key by which APIs sort
+// things, and below none that sensitive reports or that names something. Objects
 // that turn out to be maps keep no keys. Sealing a sealed shape changes
 // nothing, and s itself is never changed. A nil sensitive means no key is.
 func (s *Shape) Seal(sensitive func(key string) bool) *Shape {
@@ -48,20 +48,21 @@ func (s *Shape) SealKnowing(k Knowledge) *Shape {
 	sealed := Merge(s, nil)
 	// Sealing the properties of an object may make them alike enough for the
 	// object to be a map, so it is repeated until no object is folded.
-	for sealed.seal(k, false) {
+	for sealed.seal(k, false, false) {
 	}
 	return sealed
 }
 
 // seal seals s in place and reports whether it folded an object. No string of a
 // secret is kept: one under a sensitive key, or one of which the key was data.
-func (s *Shape) seal(k Knowledge, secret bool) bool {
+// Of others, only those are kept that sort what they are in.
+func (s *Shape) seal(k Knowledge, secret, sorting bool) bool {
 	folded := false
-	if s.Strings != nil && (secret || !s.Strings.isEnum() || slices.ContainsFunc(s.Strings.Values.names(), k.Value)) {
+	if s.Strings != nil && (secret || !sorting || !s.Strings.isEnum() || slices.ContainsFunc(s.Strings.Values.names(), k.Value)) {
 		s.Strings.open()
 	}
 	if s.Arrays != nil && s.Arrays.Items != nil {
-		folded = s.Arrays.Items.seal(k, secret)
+		folded = s.Arrays.Items.seal(k, secret, sorting)
 	}
 	if s.Objects == nil {
 		return folded
@@ -72,23 +73,12 @@ func (s *Shape) seal(k Knowledge, secret bool) bool {
 	}
 	if e := s.Objects.Entries; e != nil {
 		// What is directly in a map is as much its user's as the keys are.
-		e.openTexts()
-		folded = e.seal(k, secret) || folded
+		folded = e.seal(k, secret, false) || folded
 	}
 	for key, property := range s.Objects.Properties {
-		folded = property.seal(k, secret || k.Sensitive(key) || names(key)) || folded
+		folded = property.seal(k, secret || k.Sensitive(key) || names(key), sorts(key)) || folded
 	}
 	return folded
-}
-
-// openTexts gives up the enums of texts and of lists of texts.
-func (s *Shape) openTexts() {
-	if s.Strings != nil {
-		s.Strings.open()
-	}
-	if s.Arrays != nil && s.Arrays.Items != nil {
-		s.Arrays.Items.openTexts()
-	}
 }
 
 // isEnum reports whether the candidates have the support of an enum.
@@ -114,6 +104,21 @@ var naming = map[string]bool{
 	"description": true, "comment": true, "message": true, "note": true, "notes": true, "text": true, "body": true, "content": true, "summary": true, "bio": true, "subject": true, "reason": true,
 	"url": true, "uri": true, "href": true, "link": true, "path": true, "file": true, "filename": true, "host": true, "hostname": true, "domain": true, "repo": true, "repository": true, "project": true, "branch": true, "ref": true, "tag": true, "tags": true,
 	"date": true, "time": true, "answer": true, "value": true, "query": true, "search": true, "q": true,
+}
+
+// sortingKeys are the last words of keys by which an API sorts things. Their values
+// are its own words; those of other keys, however few, may be its users'.
+var sortingKeys = map[string]bool{
+	"status": true, "state": true, "type": true, "types": true, "kind": true, "mode": true, "level": true, "health": true, "severity": true, "visibility": true, "phase": true, "stage": true,
+	"result": true, "outcome": true, "conclusion": true, "operator": true, "method": true, "format": true, "unit": true, "direction": true, "order": true, "sort": true, "view": true, "effect": true,
+	"permission": true, "permissions": true, "access": true, "protocol": true, "encoding": true, "algorithm": true, "interval": true, "frequency": true, "period": true, "strategy": true,
+	"event": true, "events": true, "action": true, "actions": true, "subtype": true, "class": true, "currency": true,
+}
+
+// sorts reports whether the values under a key sort what they are in.
+func sorts(key string) bool {
+	words := Words(key)
+	return len(words) > 0 && sortingKeys[words[len(words)-1]]
 }
 
 // names reports whether the values under a key name one thing each.

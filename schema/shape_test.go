@@ -79,6 +79,7 @@ func TestOutput(t *testing.T) {
 		{"format broken by one", []string{`"2026-01-02"`, `"soon"`}, `{"type":"string"}`},
 		{"JSON in a string", []string{`"{\"a\":1}"`}, `{"type":"string","contentMediaType":"application/json"}`},
 		{"enum is described", times(4, `{"state":"open"}`, `{"state":"closed"}`), `{"type":"object","properties":{"state":{"type":"string","description":"Values seen: closed, open."}}}`},
+		{"only what sorts things has an enum", times(8, `{"pool":"billing","segments":["early"],"node_type":"leaf"}`), `{"type":"object","properties":{"pool":{"type":"string"},"segments":{"type":"array","items":{"type":"string"}},"node_type":{"type":"string","description":"Values seen: leaf."}}}`},
 		{"enum without support", times(3, `{"state":"open"}`, `{"state":"closed"}`), `{"type":"object","properties":{"state":{"type":"string"}}}`},
 		{
 			"integer keys",
