@@ -220,7 +220,8 @@ func (e *env) readReality(ctx context.Context, names, hosts []string, seal compi
 	return append(out, sealed), nil
 }
 
-// readSealed reads path if it is a sealed capture.
+// readSealed reads path if it is a sealed capture. One with a secret in it is
+// refused, because reports name what they find and leave the machine.
 func readSealed(path string) (c *capture.Capture, ok bool, err error) {
 	if filepath.Ext(path) != ".json" {
 		return nil, false, nil
@@ -231,6 +232,10 @@ func readSealed(path string) (c *capture.Capture, ok bool, err error) {
 	}
 	if !bytes.Contains(doc[:min(len(doc), 4096)], []byte(`"sealed"`)) {
 		return nil, false, nil
+	}
+	if found := capture.FindSecrets(doc); len(found) > 0 {
+		return nil, false, hint(gateError("the capture holds what looks like a secret (%s) at %s", found[0].Rule, found[0].Pointer),
+			"remove the file, revoke the secret, and import the recording again")
 	}
 	c, err = capture.Parse(doc)
 	return c, err == nil, err
