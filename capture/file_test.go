@@ -99,6 +99,7 @@ func FuzzParse(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(data)
 	f.Add([]byte(`{"version":"1.0","name":"x","sealed":true,"hosts":[],"observations":[]}`))
+	f.Add([]byte(sharingFile("1.1", `"a":{"b":`+ref("c")+`},"c":{"d":[1]}`, ref("a"))))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse(data)
 		if err != nil {
