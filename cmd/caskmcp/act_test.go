@@ -52,6 +52,7 @@ func actPrograms(t *testing.T) (bin, prism string) {
 func newAct(t *testing.T, s *story) *act {
 	bin, prism := actPrograms(t)
 	a := &act{bin: bin, stub: t.TempDir(), module: filepath.Join(t.TempDir(), "caskmcp")}
+	answers := a.startPrism(t, prism, s.url)
 	cloneModule(t, a.module)
 	// What act leaves behind goes with the test; what Go has built stays.
 	a.env = []string{"XDG_CACHE_HOME=" + t.TempDir()}
@@ -60,28 +61,41 @@ func newAct(t *testing.T, s *story) *act {
 		require.NoError(t, err)
 		a.env = append(a.env, name+"="+strings.TrimSpace(string(out)))
 	}
+	// Stands for actions that need the network and do nothing here: Go is on
+	// the PATH, and there is no artifact server.
+	require.NoError(t, os.WriteFile(filepath.Join(a.stub, "action.yml"), []byte("name: stub\ndescription: does nothing\nruns: {using: composite, steps: [{run: \"true\", shell: bash}]}\n"), 0o644))
+	answers()
+	return a
+}
+
+// startPrism starts the proxy; what it returns waits until it answers.
+func (a *act) startPrism(t *testing.T, prism, upstream string) (answers func()) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
-	proxy := exec.CommandContext(t.Context(), prism, "proxy", filepath.Join("..", "..", "testdata", "github", "gh-slice.json"), s.url, "-h", "127.0.0.1", "-p", port, "--errors")
+	name := filepath.Join(t.TempDir(), "prism.log")
+	log, err := os.Create(name)
+	require.NoError(t, err)
+	proxy := exec.CommandContext(t.Context(), prism, "proxy", filepath.Join("..", "..", "testdata", "github", "gh-slice.json"), upstream, "-h", "127.0.0.1", "-p", port, "--errors")
+	proxy.Stdout, proxy.Stderr = log, log
 	require.NoError(t, proxy.Start())
-	t.Cleanup(func() { _ = proxy.Process.Kill(); _ = proxy.Wait() })
+	t.Cleanup(func() { _ = proxy.Process.Kill(); _ = proxy.Wait(); _ = log.Close() })
 	a.api = "http://127.0.0.1:" + port
-	require.Eventually(t, func() bool {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.api+"/repos/acme/shop/git/ref/heads%2Fmain", nil)
-		if err != nil {
-			return false
+	return func() {
+		for begin := time.Now(); time.Since(begin) < 3*time.Minute; time.Sleep(200 * time.Millisecond) {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.api+"/repos/acme/shop/git/ref/heads%2Fmain", nil)
+			require.NoError(t, err)
+			req.Header.Set("Authorization", "Bearer "+githubfake.Token)
+			if resp, err := http.DefaultClient.Do(req); err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK {
+				return
+			}
 		}
-		req.Header.Set("Authorization", "Bearer "+githubfake.Token)
-		resp, err := http.DefaultClient.Do(req)
-		return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusOK
-	}, time.Minute, 200*time.Millisecond, "Prism does not answer")
-	// Stands for actions that need the network and do nothing here: Go is on
-	// the PATH, and there is no artifact server.
-	require.NoError(t, os.WriteFile(filepath.Join(a.stub, "action.yml"), []byte("name: stub\ndescription: does nothing\nruns: {using: composite, steps: [{run: \"true\", shell: bash}]}\n"), 0o644))
-	return a
+		said, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.Fail(t, "Prism does not answer", "%s", said)
+	}
 }
 
 // cloneModule clones this repository: what is committed, and no more.
