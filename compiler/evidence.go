@@ -225,7 +225,7 @@ func (in *inference) weighElsewhere(v string, n *node, l wordForm, put func(stri
 	case n.seen.silent():
 		put("elsewhere: parameter, never echoed")
 	default:
-		put("elsewhere: parameter" + pick(places >= manyPlaces, " in many places", "") + pick(!l.known() && !plural(v), "", ", route word"))
+		put("elsewhere: parameter" + pick(places >= manyPlaces, " in many places", "") + pick(!l.known() && l.word != "word: ambiguous" && !plural(v), "", ", route word"))
 	}
 }
 
