@@ -33,6 +33,7 @@ func TestNames(t *testing.T) {
 			"update_order_by_post update_order"},
 		{"files and formats", []string{"GET /reports/{int}.csv", "GET /reports/{int} one", "GET /reports/summary.json one"},
 			"get_report_csv get_report get_report_summary"},
+		{"what looks like a prefix", []string{"GET /v3/services list", "PATCH /v3/services/{int} one", "GET /services/orders list"}, "list_services update_service list_orders"},
 		{"prefixes say nothing", []string{"GET /api/v1/labels list", "GET /api/v1/label/{word}/values list", "GET /api/v1/query_range one", "GET /rest/api/health-checks list"},
 			"list_labels list_label_values query_range list_health_checks"},
 		{"OData", []string{"GET /odata/Customers('{}') one", "GET /odata/Customers list"},

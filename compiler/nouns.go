@@ -68,6 +68,9 @@ func nounsOf(e *endpoint) nouns {
 	n := nouns{}
 	all := n.read(segments(e.key.template))
 	named := slices.DeleteFunc(slices.Clone(all), func(w noun) bool { return isVersion(strings.Join(w.words, "")) || nameless(w.words) })
+	if len(named) == 0 { // /v3/services/{id}: no prefix, but what it is about
+		named = slices.DeleteFunc(slices.Clone(all), func(w noun) bool { return len(w.words) != 1 || w.words[0] != "services" })
+	}
 	named = n.takeAction(e, named)
 	if some := slices.DeleteFunc(slices.Clone(named), func(w noun) bool { return len(w.words) == 1 && areas[w.words[0]] && !w.one }); len(some) > 0 {
 		named = some

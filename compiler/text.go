@@ -20,7 +20,7 @@ const (
 // tools keep theirs, so changing a template renames and rewrites nothing.
 var texts = map[string]string{
 	"resource": "the resource",
-	"list":     "Lists %s.", "get": "Reads %s.", "create": "Creates %s.", "change": "Changes %s.", "update": "Changes %s; fields that are not given stay as they are.",
+	"list":     "Lists %s.", "get": "Reads %s.", "create": "Creates %s.", "change": "Changes %s.", "set": "Sets %s, which takes no fields.", "update": "Changes %s; fields that are not given stay as they are.",
 	"replace": "Replaces %s; fields that are not given may be lost.", "delete": "Deletes %s.", "search": "Searches %s.", "check": "Checks whether %s exists, without its content.",
 	"post": "Posts to %s.", "send": "Sends %s to %s.", "action": "%s %s.", "action with": "%s %s, given %s.",
 	"call": "Calls %q, which takes no arguments.", "call with": "Calls %q with %s.", "call on": "Calls %q on %s.", "call on with": "Calls %q on %s with %s.",
@@ -138,6 +138,8 @@ func (e *endpoint) purpose(in *inputs) string {
 		return fmt.Sprintf(texts["send"], given, object)
 	case n.action == "" && n.verb == "create" && !n.plural:
 		return fmt.Sprintf(texts["post"], object)
+	case n.action == "" && n.verb == "replace" && in.encoding == "":
+		return fmt.Sprintf(texts["set"], object)
 	case n.action == "" && n.verb == "update" && e.key.method != "PATCH":
 		return fmt.Sprintf(texts["change"], object)
 	case n.action == "":

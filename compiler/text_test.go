@@ -35,6 +35,7 @@ func TestDescriptionsTellWhatIsInside(t *testing.T) {
 		{"POST /orders/{int}", `{"note":"x"}`, `{"ok":true}`, "Changes one order. Returns an object with ok."},
 		{"PATCH /orders/{int}", `{"note":"x"}`, `{"ok":true}`, "Changes one order; fields that are not given stay as they are. Returns an object with ok."},
 		{"PUT /orders/{int}", `{"note":"x"}`, `{"ok":true}`, "Replaces one order; fields that are not given may be lost. Returns an object with ok."},
+		{"PUT /users/{int}/roles/{int}", "", `{"ok":true}`, "Sets one role of one user, which takes no fields. Returns an object with ok."},
 		{"GET /{word}", "", `{"name":"x"}`, "Reads the item given by id. Returns an object with name."},
 	}
 	for _, tt := range tests {
