@@ -284,8 +284,19 @@ func (in *inference) weighMethods(p *place, v string, n *node, put func(string))
 		}
 	case in.look(v).form == formAction:
 	case posts > 0 && other == 0 && len(n.kids) == 0:
-		put("method: only posts")
+		put("method: only posts" + pick(command(v) && n.seen.own == 0, ", a command", ""))
 	}
+}
+
+// commandVerbs begin the phrases that commands are called by.
+var commandVerbs = set(`add assign attach cancel clear close create delay delete deploy detach disable enable execute generate get import invite list lock merge move open pause
+	process publish purge reboot rebuild refresh register reload remove rename reschedule reset resolve restart restore resume retry revoke rotate run schedule send set
+	start stop submit subscribe suspend sync transfer trigger unassign uninstall unlock unpublish unsubscribe update upgrade upload validate verify`)
+
+// command says whether a segment is a phrase that tells what to do.
+func command(v string) bool {
+	w := wordParts(v)
+	return len(w) > 1 && commandVerbs[w[0]]
 }
 
 // onTop says whether a place is where APIs have their collections.

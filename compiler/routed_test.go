@@ -58,6 +58,11 @@ func TestSegmentsBesideOthers(t *testing.T) {
 			DELETE /tokens/*:development.6f1e2d3c4b5a69788796a5b4c3d2e1f0 204
 			DELETE /tokens/*:production.0f1e2d3c4b5a69788796a5b4c3d2e1f1 204`,
 			[]string{"DELETE /tokens/{}", "GET /tokens"}},
+		"commands with equal answers": {`
+			POST /actions/add-comment 200 {"results":[{"code":200,"status":"ok"}]}
+			POST /actions/remove-comment 200 {"results":[{"code":200,"status":"ok"}]}
+			POST /actions/schedule-downtime 200 {"results":[{"code":200,"status":"ok"}]}`,
+			[]string{"POST /actions/add-comment", "POST /actions/remove-comment", "POST /actions/schedule-downtime"}},
 		"an id of mixed case with one digit": {`
 			GET /clients/0oaDyVoYteOTWHEnkQtV 200 {"a":1}`,
 			[]string{"GET /clients/{}"}},

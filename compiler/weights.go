@@ -116,6 +116,7 @@ var weights = map[string]float64{
 	"method: deletes it, in a collection":   2.9,
 	"method: deletes it, under a parameter": 1.2,
 	"method: changes it, under a parameter": 0.9,
+	"method: only posts, a command":         -3,
 	"method: only posts":                    -0.6,
 
 	"recurs: under some parameters": -0.5,
