@@ -328,6 +328,9 @@ func missing(x ChangeApproval) string {
 	if len(x.Approvers) > 0 {
 		text += ", needs " + strings.Join(x.Approvers, " or ")
 	}
+	if people := len(x.Approvers); people > 0 && people < x.Required && !slices.ContainsFunc(x.Approvers, func(a string) bool { return strings.Contains(a, "/") }) {
+		text += fmt.Sprintf("; caskmcp.yaml on the base names only %d of the %d people it takes", people, x.Required)
+	}
 	if x.OnMerge {
 		text += "; merging counts"
 	}

@@ -169,6 +169,7 @@ func TestHowManyApprovals(t *testing.T) {
 		"write by two":                     {tool: writeTool("x", "/x"), rules: secured, reviews: []apply.Review{approve(1, bob, 1), approve(2, carol, 2)}, required: 2, tier: surface.High},
 		"one person is one approval":       {tool: writeTool("x", "/x"), rules: secured, reviews: []apply.Review{approve(1, bob, 1), approve(2, bob, 2)}, required: 2, tier: surface.High, missing: "1 of 2, needs @acme/security"},
 		"write by one of the team":         {tool: writeTool("x", "/x"), rules: secured, reviews: []apply.Review{approve(1, bob, 1), approve(2, alice, 2)}, required: 2, tier: surface.High, missing: "1 of 2, needs @acme/security"},
+		"fewer named than it takes":        {tool: writeTool("x", "/x"), rules: apply.Rules{Approvers: map[surface.Risk][]string{surface.Low: {"@bob"}}}, reviews: []apply.Review{approve(1, bob, 1)}, required: 2, tier: surface.High, missing: "1 of 2, needs @bob; caskmcp.yaml on the base names only 1 of the 2 people it takes"},
 		"write, nobody named":              {tool: writeTool("x", "/x"), reviews: []apply.Review{approve(1, alice, 1)}, required: 1, tier: surface.High},
 		"another host is the high tier":    {tool: onHost(tool("x", "/x"), "files.example.com"), rules: secured, reviews: []apply.Review{approve(1, alice, 1)}, required: 1, tier: surface.High, missing: "0 of 1, needs @acme/security"},
 		"another host by the team":         {tool: onHost(tool("x", "/x"), "files.example.com"), rules: secured, reviews: []apply.Review{approve(1, carol, 1)}, required: 1, tier: surface.High},

@@ -17,9 +17,7 @@ const RepositoryFile = "caskmcp.yaml"
 
 // Repository is caskmcp.yaml. The zero value is what applies without one.
 type Repository struct {
-	Version string `yaml:"version"`
-	// Toolpacks are glob patterns of toolpack folders, relative to the root.
-	Toolpacks []string  `yaml:"toolpacks,omitempty"`
+	Version   string    `yaml:"version"`
 	Approvals Approvals `yaml:"approvals,omitempty"`
 	GitHub    GitHub    `yaml:"github,omitempty"`
 }

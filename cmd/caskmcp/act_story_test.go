@@ -68,7 +68,7 @@ func TestActStory(t *testing.T) {
 	})
 	n := s.open("alice", "topic")
 	require.Equal(t, exitOK, s.planned(n), s.log)
-	require.Equal(t, "1 of 1 change lack approval", s.requireStatus(n, "failure"))
+	require.Equal(t, "1 of 1 change lacks approval", s.requireStatus(n, "failure"))
 	require.Contains(t, s.row(n, "delete_mug"), "🛑")
 	require.Equal(t, []string{"POST statuses", "POST issues/comments"}, s.wrote())
 
@@ -94,7 +94,7 @@ func (s *story) actReviews(n int) {
 	s.t.Helper()
 	s.review(n, "eve", "APPROVED")
 	require.Equal(s.t, exitOK, s.counted(n), s.log)
-	require.Equal(s.t, "1 of 1 change lack approval", s.requireStatus(n, "failure"))
+	require.Equal(s.t, "1 of 1 change lacks approval", s.requireStatus(n, "failure"))
 	require.Contains(s.t, s.row(n, "delete_mug"), "🛑")
 	require.Contains(s.t, s.comment(n), "<code>eve</code> may not write")
 	require.Equal(s.t, []string{"PATCH issues/comments"}, s.wrote())
@@ -113,7 +113,7 @@ func (s *story) actPushesAgain(n int) {
 	old := s.pull(n).SHA
 	s.push("alice", "topic", func() { s.override("get_mug", "Returns one mug by its id.") })
 	require.Equal(s.t, exitOK, s.planned(n), s.log)
-	require.Equal(s.t, "1 of 2 changes lack approval", s.requireStatus(n, "failure"))
+	require.Equal(s.t, "1 of 2 changes lacks approval", s.requireStatus(n, "failure"))
 	state, _ := s.status(old, "caskmcp/approval")
 	require.Equal(s.t, "success", state, "the commit before is approved as it was")
 	require.Contains(s.t, s.row(n, "delete_mug"), "bob")

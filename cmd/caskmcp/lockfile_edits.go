@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -98,11 +99,12 @@ func (c *court) lockfiles(ctx context.Context, treeish string) (map[string]strin
 	return out, nil
 }
 
+// inLockfile matches what lies in a toolpack's lockfile folder.
+var inLockfile = regexp.MustCompile(`(^|/)` + regexp.QuoteMeta(toolpack.Folder) + `/toolpacks/[^/]+/lockfile/`)
+
 // isLockfile reports whether a path of a repository lies in a toolpack's
 // lockfile folder.
-func isLockfile(path string) bool {
-	return strings.Contains(path, toolpack.Folder+"/toolpacks/") && strings.Contains(path, "/lockfile/")
-}
+func isLockfile(path string) bool { return inLockfile.MatchString(path) }
 
 func sameFiles(a, b map[string]string) bool {
 	if len(a) != len(b) {

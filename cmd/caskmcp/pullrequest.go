@@ -88,7 +88,7 @@ func (j *judgement) status(url string) github.Status {
 	case len(j.Refused) > 0:
 		s.State, s.Description = github.Failure, j.Refused[0]
 	case missing > 0:
-		s.State, s.Description = github.Failure, fmt.Sprintf("%d of %s lack approval", missing, count(all, "change"))
+		s.State, s.Description = github.Failure, fmt.Sprintf("%d of %s %s approval", missing, count(all, "change"), map[bool]string{true: "lacks", false: "lack"}[missing == 1])
 	case j.settingsLack() != "":
 		s.State, s.Description = github.Failure, toolpack.RepositoryFile+" changes whose word counts: "+j.settingsLack()
 	case all == 0 && j.SettingsApproval != nil && j.onMerge():

@@ -58,7 +58,7 @@ func TestRacingPullRequests(t *testing.T) {
 
 			// Counted anew, the second is red for the one tool.
 			require.Equal(t, exitOK, s.counted(two), s.log)
-			require.Equal(t, "1 of 2 changes lack approval", s.requireStatus(two, "failure"))
+			require.Equal(t, "1 of 2 changes lacks approval", s.requireStatus(two, "failure"))
 
 			// Merged all the same, only the other tool is applied.
 			second := s.merge(two, "bob", kind)

@@ -362,7 +362,7 @@ func TestStoryOfAPullRequest(t *testing.T) {
 
 	s.push("alice", "topic", func() { s.override("get_mug", "Returns one mug by its id.") })
 	require.Equal(t, exitOK, s.planned(n), s.log)
-	require.Equal(t, "1 of 9 changes lack approval", s.requireStatus(n, "failure"))
+	require.Equal(t, "1 of 9 changes lacks approval", s.requireStatus(n, "failure"))
 
 	s.review(n, "bob", "APPROVED")
 	require.Equal(t, exitOK, s.counted(n), s.log)

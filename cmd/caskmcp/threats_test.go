@@ -315,7 +315,7 @@ func pushAfterApproval(t *testing.T) {
 	s.git("alice", "commit", "-q", "-a", "--amend", "-m", "again")
 	s.git("alice", "push", "-q", "--force", "origin", "topic")
 	require.Equal(t, exitOK, s.planned(n), s.log)
-	require.Equal(t, "1 of 9 changes lack approval", s.requireStatus(n, "failure"))
+	require.Equal(t, "1 of 9 changes lacks approval", s.requireStatus(n, "failure"))
 }
 
 // Everybody sees the same: the command on a machine, and the comment after
