@@ -72,6 +72,8 @@ type place struct {
 	listed, unlisted int
 	// words counts the words of routes that nothing says are values.
 	words int
+	// company counts the rivals that are certain ids, were echoed, and others.
+	company [3]int
 }
 
 func (in *inference) place(n *node, parents []string, g *guide) *place {
@@ -99,6 +101,7 @@ func (in *inference) place(n *node, parents []string, g *guide) *place {
 	p.routes, p.echoes = map[string][]string{}, map[string]int{}
 	for _, v := range p.rivals {
 		seen := n.kids[v].seen
+		p.company[in.companion(n, v)]++
 		for k := range seen.keys {
 			p.echoes[k]++
 		}

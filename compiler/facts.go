@@ -204,18 +204,15 @@ func idKeys(keys map[string]int) bool {
 // weighCompany looks at what v stands among: other values, and words that are
 // certainly routes.
 func (in *inference) weighCompany(p *place, v string, l wordForm, put func(string)) {
-	ids, echoed, names := 0, 0, 0
-	for _, r := range p.rivals {
-		if r == v {
-			continue
-		}
-		switch n := p.node.kids[r]; {
-		case in.certainID(r):
-			ids++
-		case n.seen.own > 0 || n.seen.id:
-			echoed++
+	ids, echoed, names := p.company[0], p.company[1], p.company[2]
+	if _, rival := slices.BinarySearch(p.rivals, v); rival {
+		switch in.companion(p.node, v) {
+		case 0:
+			ids--
+		case 1:
+			echoed--
 		default:
-			names++
+			names--
 		}
 	}
 	switch {
@@ -230,6 +227,18 @@ func (in *inference) weighCompany(p *place, v string, l wordForm, put func(strin
 	if p.routed() {
 		put("company: routes" + pick(l.word == "", ", unknown word", ""))
 	}
+}
+
+// companion is what a rival is to those beside it, as an index of
+// place.company: a certain id, a value that was echoed, or a name.
+func (in *inference) companion(n *node, v string) int {
+	switch seen := n.kids[v].seen; {
+	case in.certainID(v):
+		return 0
+	case seen.own > 0 || seen.id:
+		return 1
+	}
+	return 2
 }
 
 // certainID says whether a value, or what a placeholder stands for, has a form
