@@ -30,7 +30,8 @@ var (
 func AssessRisk(t surface.Tool) (surface.Risk, string) {
 	path := pathWords(t.Binding)
 	reads := t.Effect == surface.Read
-	secret := len(redactOf(t.OutputSchema)) > 0
+	secret := redactOf(t.OutputSchema)
+	shown := slices.ContainsFunc(secret, func(key string) bool { return !slices.Contains(t.Redact, key) })
 	switch {
 	case !reads && has(path, authWords):
 		return surface.Critical, "changes who has access: the path says " + quoteWord(path, authWords)
@@ -40,13 +41,16 @@ func AssessRisk(t surface.Tool) (surface.Risk, string) {
 		return surface.High, "deletes data that a call cannot bring back"
 	case !reads && has(path, moneyWords):
 		return surface.High, "moves money: the path says " + quoteWord(path, moneyWords)
-	case reads && secret:
-		return surface.High, "reads responses that hold secrets; their values are masked"
+	case reads && shown:
+		return surface.High, "reads responses that hold secrets, and shows them"
 	case reads && has(path, authWords):
 		return surface.High, "reads what gives access: the path says " + quoteWord(path, authWords)
 	}
 	if name := personalName(t.InputSchema); !reads && name != "" {
 		return surface.High, "writes personal data: the argument " + name
+	}
+	if reads && len(secret) > 0 {
+		return surface.Medium, "reads responses that hold secrets; their values are masked"
 	}
 	if name := personalName(t.OutputSchema); reads && name != "" {
 		return surface.Low, "reads personal data: the response field " + name

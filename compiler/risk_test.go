@@ -19,7 +19,7 @@ func TestEffectAndRisk(t *testing.T) {
 		{exchange{request: "GET https://api.shop.test/orders"}, surface.Read, surface.Safe, "reads, and nothing personal or secret was seen"},
 		{exchange{request: "GET https://api.shop.test/authors"}, surface.Read, surface.Safe, ""},
 		{exchange{request: "GET https://api.shop.test/orders", response: `{"customer":{"emailAddress":"x"}}`}, surface.Read, surface.Low, `reads personal data: the response field "emailAddress"`},
-		{exchange{request: "GET https://api.shop.test/orders", response: `{"hooks":[{"client_secret":"x"}]}`}, surface.Read, surface.High, "reads responses that hold secrets; their values are masked"},
+		{exchange{request: "GET https://api.shop.test/orders", response: `{"hooks":[{"client_secret":"x"}]}`}, surface.Read, surface.Medium, "reads responses that hold secrets; their values are masked"},
 		{exchange{request: "GET https://api.shop.test/orders", response: `{"name":"x","next_page_token":"x","passwordCount":5}`}, surface.Read, surface.Safe, ""},
 		{exchange{request: "GET https://api.shop.test/tokens", response: id}, surface.Read, surface.High, `reads what gives access: the path says "tokens"`},
 		{exchange{request: "GET https://api.shop.test/admin/jobs", response: id}, surface.Read, surface.Medium, `reads how the service is run: the path says "admin"`},
@@ -111,4 +111,15 @@ func TestMirrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A mask is what makes such a read harmless enough.
+func TestShownSecretsAreHighRisk(t *testing.T) {
+	x := compile(t, surface.Prior{}, Options{}, captured(t, "a", exchange{request: "GET https://api.shop.test/orders", response: `{"client_secret":"x"}`})).Surface.Tools[0]
+	require.Equal(t, []string{"client_secret"}, x.Redact)
+	require.Equal(t, surface.Never, x.Confirm)
+	x.Redact = nil
+	risk, reason := AssessRisk(x)
+	require.Equal(t, surface.High, risk)
+	require.Equal(t, "reads responses that hold secrets, and shows them", reason)
 }
