@@ -18,6 +18,8 @@ var (
 	adminWords = wordSet("admin administration administrators superuser root sudo internal")
 	// moneyWords are path words of endpoints that move money.
 	moneyWords = wordSet("payment payments charge charges refund refunds transfer transfers payout payouts withdrawal withdrawals purchase purchases")
+	// codeWords are path words of endpoints that run what they are given.
+	codeWords = wordSet("exec eval shell script console terminal command")
 	// personal are property names that hold data about a person.
 	personal = wordSet(`email email_address e_mail phone phone_number mobile mobile_number ssn social_security_number street street_address
 		address_line1 address1 postal_address home_address date_of_birth birth_date birthdate birthday dob passport passport_number
@@ -37,6 +39,8 @@ func AssessRisk(t surface.Tool) (surface.Risk, string) {
 		return surface.Critical, "changes who has access: the path says " + quoteWord(path, authWords)
 	case !reads && has(path, adminWords):
 		return surface.High, "changes how the service is run: the path says " + quoteWord(path, adminWords)
+	case !reads && has(path, codeWords):
+		return surface.High, "runs code or commands: the path says " + quoteWord(path, codeWords)
 	case t.Effect == surface.Destructive:
 		return surface.High, "deletes data that a call cannot bring back"
 	case !reads && has(path, moneyWords):

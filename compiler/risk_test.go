@@ -33,6 +33,7 @@ func TestEffectAndRisk(t *testing.T) {
 		{exchange{request: "POST https://api.shop.test/orders/delete", body: id}, surface.Destructive, surface.High, "deletes data that a call cannot bring back"},
 		{exchange{request: "POST https://api.shop.test/orders/bulk_delete", body: id}, surface.Destructive, surface.High, ""},
 		{exchange{request: "POST https://api.shop.test/orders/{int}/refunds", body: id}, surface.Write, surface.High, `moves money: the path says "refunds"`},
+		{exchange{request: "POST https://api.shop.test/console/execute-script", body: id}, surface.Write, surface.High, `runs code or commands: the path says "console"`},
 		{exchange{request: "DELETE https://api.shop.test/sessions/{int}"}, surface.Destructive, surface.Critical, ""},
 		{exchange{request: "PUT https://api.shop.test/orders/{int}", body: id}, surface.Write, surface.Medium, ""},
 		{exchange{request: "POST https://api.shop.test/graphql", graphql: "graphql:query Orders", document: "query Orders { orders }", body: id}, surface.Read, surface.Safe, ""},
