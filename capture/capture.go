@@ -127,6 +127,12 @@ type Parameter struct {
 	// had it more than once.
 	Count    int `json:"count"`
 	Repeated int `json:"repeated,omitempty"`
+	// Distinct is how many different values a header had in the successful
+	// exchanges of its origin, up to 8; merging keeps the larger.
+	Distinct int `json:"distinct,omitempty"`
+	// Words counts the values of a header that are words of a protocol, such
+	// as a version of the API, and so nobody's data. Other values are not kept.
+	Words map[string]int `json:"words,omitempty"`
 	// Shape is the values' shape; text that spells an integer, number or
 	// boolean is counted as such.
 	Shape *schema.Shape `json:"shape,omitempty"`

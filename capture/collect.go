@@ -77,7 +77,7 @@ func (c *collector) observe(x *exchange, segments []segment, slash bool, query [
 		g.traits = sum(g.traits, map[string]int{name: 1})
 	}
 	g.addQuery(query)
-	g.addHeaders(x.request.headers)
+	g.addHeaders(x)
 	c.addRequest(g, x.origin, p.request)
 	c.addResponse(g, x, segments, p)
 	for i, s := range segments {
@@ -191,23 +191,6 @@ func (g *group) addQuery(query []field) {
 		p := g.query[name]
 		p.Count++
 		if n > 1 {
-			p.Repeated++
-		}
-	}
-}
-
-func (g *group) addHeaders(headers []header) {
-	seen := make(map[string]bool)
-	for _, h := range headers {
-		if isStandardHeader(h.name) || isCredentialHeader(h.name) || h.name == "authorization" || isCSRF(h.name) || nameOf(h.name) == "" {
-			continue
-		}
-		p := parameter(&g.headers, h.name)
-		p.Shape.ObserveText(h.value)
-		if !seen[h.name] {
-			seen[h.name] = true
-			p.Count++
-		} else {
 			p.Repeated++
 		}
 	}
@@ -359,8 +342,13 @@ func (c *collector) merge(o *collector) {
 func (c *collector) finish(name string) (*Capture, *Report) {
 	out := &Capture{Version: FormatVersion, Name: name, Hosts: c.hosts.patterns, Observations: []Observation{}}
 	identifiers := make(map[string]bool)
+	distinct := c.groups.distinctHeaders()
 	for k, g := range c.groups.byKey {
-		out.Observations = append(out.Observations, g.observation(k, c.seen))
+		o := g.observation(k, c.seen)
+		for i := range o.Headers {
+			o.Headers[i].Distinct = distinct[headerAt(k, o.Headers[i].Name)]
+		}
+		out.Observations = append(out.Observations, o)
 		visit := func(key string) {
 			if any, _ := c.seen.has(echoHash(k.Host, key)); any && echoable(key) {
 				identifiers[key] = true

@@ -30,6 +30,8 @@ func authOf(x *exchange, query []field) []Auth {
 			found = append(found, authorization(h.value))
 		case h.name == "cookie":
 			found = append(found, cookies(h.value)...)
+		case isProtocolWord(h.name, h.value):
+			// The same for everyone, so it proves nothing.
 		case isCSRF(h.name):
 			found = append(found, Auth{Kind: kindCSRF, In: "header", Name: h.name})
 		case isCredentialHeader(h.name):

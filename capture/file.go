@@ -234,7 +234,7 @@ func (o *Observation) check() error {
 			return errors.New("the evidence for a segment is out of range")
 		}
 	}
-	return nil
+	return checkHeaders(o.Headers)
 }
 
 func checkTarget(method, scheme, host string, port int, path string) error {

@@ -59,6 +59,7 @@ type group struct {
 	segments       map[int]*segmentGroup
 	query          map[string]*Parameter
 	headers        map[string]*Parameter
+	headerValues   map[string]map[uint64]struct{} // of successful exchanges, by name
 	request        *schema.Shape
 	requestBodies  int
 	response       *schema.Shape

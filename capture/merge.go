@@ -164,6 +164,8 @@ func addParameters(to, from []Parameter) []Parameter {
 		own := byName[p.Name]
 		p.Count += own.Count
 		p.Repeated += own.Repeated
+		p.Distinct = max(p.Distinct, own.Distinct)
+		p.Words = sum(maps.Clone(own.Words), p.Words)
 		if p.Shape != nil || own.Shape != nil {
 			p.Shape = schema.Merge(p.Shape, own.Shape)
 		}

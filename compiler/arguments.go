@@ -90,6 +90,7 @@ func inputsOf(e *endpoint, prior *surface.Tool, credentials map[string]bool, hab
 	if e.key.operation != "" {
 		in.discriminate(e)
 	}
+	in.fixHeaders(e, credentials)
 	in.nameArguments(prior)
 	in.describe(e)
 	return in

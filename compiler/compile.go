@@ -142,6 +142,7 @@ func newBuilder(eps []*endpoint, prior surface.Prior, opt Options) *builder {
 	for _, e := range eps {
 		b.auth[e] = authOf(e, usual)
 	}
+	accompany(eps, b.auth)
 	b.refs = references(b.auth, prior)
 	return b
 }

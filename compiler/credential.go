@@ -59,8 +59,12 @@ func references(sent map[*endpoint][]authScheme, prior surface.Prior) map[authSc
 		word := cmp.Or(refWords[s.kind], "credential")
 		long := snake(s.host) + "_" + word
 		names := []string{word, long, long + "_" + snake(s.in+" "+s.name), freeName(long, keys(taken))}
-		if s.kind == "apiKey" && hasReference(refs, s.host, word) {
-			names = slices.Insert(names, 1, strings.TrimPrefix(snake(s.name), "x_"))
+		own := strings.TrimPrefix(snake(s.name), "x_")
+		switch {
+		case s.kind == "apiKey" && strings.HasSuffix(own, "_id"):
+			names = slices.Insert(names, 0, own) // says who calls, and is no key
+		case s.kind == "apiKey" && hasReference(refs, s.host, word):
+			names = slices.Insert(names, 1, own)
 		}
 		for _, ref := range names {
 			if ref = strings.Trim(ref, "_"); ref != "" && !taken[ref] {

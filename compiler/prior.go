@@ -14,9 +14,7 @@ import (
 func operationIdentity(p surface.PriorEntry) string {
 	if p.Tool != nil {
 		b := p.Tool.Binding
-		if b.Operation == nil {
-			b.Fixed = nil
-		}
+		b.Fixed = nil
 		return b.Identity()
 	}
 	id, _, _ := strings.Cut(p.Identity, " fixed:")

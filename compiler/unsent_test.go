@@ -85,13 +85,13 @@ func TestFurtherCredentials(t *testing.T) {
 	o.Headers = []capture.Parameter{{Name: "x-application-id", Count: 3}, {Name: "x-client-version", Count: 3}}
 	r := compile(t, surface.Prior{}, Options{Name: "shop"}, seen)
 	require.Equal(t, &surface.Auth{Ref: "token", Kind: "bearer", In: "header", Name: "Authorization", Also: []surface.Sent{
-		{Ref: "api_key", Kind: "apiKey", In: "header", Name: "x-application-id"}, {Ref: "rest_key", Kind: "apiKey", In: "header", Name: "x-rest-key"},
+		{Ref: "api_key", Kind: "apiKey", In: "header", Name: "x-rest-key"}, {Ref: "application_id", Kind: "apiKey", In: "header", Name: "x-application-id"},
 	}}, tool(t, r, "list_orders").Auth)
 	var variables []string
 	for _, c := range r.Surface.Server.Credentials {
 		variables = append(variables, c.Env)
 	}
-	require.Equal(t, []string{"CASKMCP_SHOP_API_KEY", "CASKMCP_SHOP_REST_KEY", "CASKMCP_SHOP_TOKEN"}, variables)
+	require.Equal(t, []string{"CASKMCP_SHOP_API_KEY", "CASKMCP_SHOP_APPLICATION_ID", "CASKMCP_SHOP_TOKEN"}, variables)
 	again := compile(t, approved(t, r), Options{Name: "shop"}, seen)
 	require.Equal(t, tool(t, r, "list_orders").Auth, tool(t, again, "list_orders").Auth)
 	require.Empty(t, again.Proposals)

@@ -27,7 +27,7 @@ func (b Binding) Identity() string {
 	var fixed []Fixed
 	for _, f := range b.Fixed {
 		// The document of a GraphQL operation is its text, not its identity.
-		if b.Operation == nil || f.In != InBody {
+		if !f.Recorded && (b.Operation == nil || f.In != InBody) {
 			fixed = append(fixed, f)
 		}
 	}

@@ -152,6 +152,9 @@ type Fixed struct {
 	In    string          `json:"in"`
 	Key   string          `json:"key"`
 	Value json.RawMessage `json:"value"`
+	// Recorded says that every recorded call had the value. Such values come
+	// and go with what was recorded, so they are no part of the identity.
+	Recorded bool `json:"recorded,omitempty"`
 }
 
 // Operation is a discriminator inside one method and path.

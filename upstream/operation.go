@@ -110,6 +110,9 @@ func bodyKind(encoding string) (string, error) {
 // a request are never arguments.
 func (op *operation) checkPlaces() error {
 	seen := places{}
+	if op.tool.Binding.Accept != "" {
+		seen[placeOf(surface.InHeader, "accept")] = true
+	}
 	for _, a := range op.tool.Binding.Arguments {
 		if a.Style != "" && a.Style != styleRepeat && a.Style != styleComma {
 			return fmt.Errorf("argument %q: style %q is unknown", a.Name, a.Style)
@@ -128,6 +131,11 @@ func (op *operation) checkPlaces() error {
 	for _, f := range op.fixed {
 		if err := seen.fill(f.in, f.key, op.body); err != nil {
 			return fmt.Errorf("fixed value: %w", err)
+		}
+		if f.in == surface.InHeader {
+			if _, err := headerText(f.value); err != nil {
+				return fmt.Errorf("fixed value %q: %w", f.key, err)
+			}
 		}
 	}
 	if err := op.checkAuth(seen); err != nil {
@@ -156,7 +164,7 @@ func (op *operation) checkAuth(seen places) error {
 		}
 		taken[at] = true
 		if a.Name != "" && seen[placeOf(a.In, a.Name)] {
-			return fmt.Errorf("%s %q is the credential's place and an argument's too", a.In, a.Name)
+			return fmt.Errorf("%s %q is the credential's place and that of an argument or fixed value, too", a.In, a.Name)
 		}
 	}
 	return nil

@@ -135,16 +135,12 @@ func (op *operation) query(args map[string]any) (string, error) {
 
 func (op *operation) headers(h http.Header, args map[string]any) error {
 	set := func(name, key string, v any) error {
-		values, err := scalars(v)
-		if err != nil {
-			return unsafeArgument(name, err)
-		}
-		if len(values) == 0 {
+		if list, ok := v.([]any); v == nil || ok && len(list) == 0 {
 			return nil
 		}
-		text := strings.Join(values, ", ")
-		if !httpguts.ValidHeaderFieldValue(text) || strings.IndexFunc(text, func(r rune) bool { return r > '~' }) >= 0 {
-			return unsafeArgument(name, fmt.Errorf("has characters that a header cannot carry"))
+		text, err := headerText(v)
+		if err != nil {
+			return unsafeArgument(name, err)
 		}
 		h.Set(key, text)
 		return nil
@@ -169,6 +165,20 @@ func (op *operation) headers(h http.Header, args map[string]any) error {
 		}
 	}
 	return nil
+}
+
+// headerText writes a header's value, with commas between several (RFC 9110
+// section 5.3).
+func headerText(v any) (string, error) {
+	values, err := scalars(v)
+	if err != nil {
+		return "", err
+	}
+	text := strings.Join(values, ", ")
+	if !httpguts.ValidHeaderFieldValue(text) || strings.IndexFunc(text, func(r rune) bool { return r > '~' }) >= 0 {
+		return "", fmt.Errorf("has characters that a header cannot carry")
+	}
+	return text, nil
 }
 
 // encodeBody is the body with its Content-Type; nil where there is none.

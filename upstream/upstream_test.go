@@ -374,3 +374,40 @@ func FuzzWriteJSON(f *testing.F) {
 		require.Equal(t, string(want), string(got))
 	})
 }
+
+// What is fixed can be sent, and takes no place that is taken.
+func TestFixedHeaders(t *testing.T) {
+	fixed := func(key, value string) surface.Fixed {
+		return surface.Fixed{In: surface.InHeader, Key: key, Value: json.RawMessage(value), Recorded: true}
+	}
+	a := newAPI(t, jsonBody(`{}`))
+	good := binding(t, a.URL, "GET", "/x")
+	good.Binding.Fixed = []surface.Fixed{fixed("x-requested-with", `"XMLHttpRequest"`)}
+	_, err := newClient(t, surface.Server{}, nil, good).Do(t.Context(), Call{Tool: "it"})
+	require.NoError(t, err)
+	require.Equal(t, "XMLHttpRequest", a.last.Header.Get("X-Requested-With"))
+	for name, c := range map[string]struct {
+		edit func(*surface.Tool)
+		says string
+	}{
+		"an argument": {func(t *surface.Tool) {
+			t.Binding.Arguments = []surface.Argument{arg("X-Requested-With", surface.InHeader)}
+		}, "filled twice"},
+		"a credential": {func(t *surface.Tool) {
+			t.Auth = &surface.Auth{Ref: "k", Kind: "apiKey", In: "header", Name: "X-Requested-With"}
+		}, "credential's place"},
+		"another": {func(t *surface.Tool) { t.Binding.Fixed = append(t.Binding.Fixed, fixed("X-REQUESTED-WITH", `"b"`)) }, "filled twice"},
+		"Accept": {func(t *surface.Tool) {
+			t.Binding.Accept, t.Binding.Fixed = "a/b", []surface.Fixed{fixed("accept", `"c/d"`)}
+		}, "filled twice"},
+		"the host":     {func(t *surface.Tool) { t.Binding.Fixed = []surface.Fixed{fixed("host", `"evil.example"`)} }, "cannot be set"},
+		"a line break": {func(t *surface.Tool) { t.Binding.Fixed = []surface.Fixed{fixed("x-a", `"b\r\nHost: evil.example"`)} }, "cannot carry"},
+		"an object":    {func(t *surface.Tool) { t.Binding.Fixed = []surface.Fixed{fixed("x-a", `{}`)} }, "is not a string"},
+	} {
+		bad := good
+		bad.Binding.Fixed = slices.Clone(good.Binding.Fixed)
+		c.edit(&bad)
+		_, err := newOperation(bad)
+		require.ErrorContains(t, err, c.says, name)
+	}
+}

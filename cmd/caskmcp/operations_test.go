@@ -162,18 +162,36 @@ type recorder struct {
 	entries []any
 }
 
-func (r *recorder) post(target string, body any) {
+func (r *recorder) post(target string, body any) { r.send("POST", target, nil, body) }
+
+// send makes one request, with a JSON body unless that is nil.
+func (r *recorder) send(method, target string, headers map[string]string, body any) {
 	doc, err := json.Marshal(body)
 	require.NoError(r.t, err)
-	resp, err := http.Post(target, "application/json", bytes.NewReader(doc))
+	if body == nil {
+		doc = nil
+	}
+	req, err := http.NewRequestWithContext(r.t.Context(), method, target, bytes.NewReader(doc))
+	require.NoError(r.t, err)
+	recorded := []any{}
+	for name, value := range headers {
+		req.Header.Set(name, value)
+		recorded = append(recorded, map[string]any{"name": name, "value": value})
+	}
+	sent := map[string]any{"method": method, "url": target, "httpVersion": "HTTP/1.1"}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+		recorded = append(recorded, map[string]any{"name": "Content-Type", "value": "application/json"})
+		sent["postData"] = map[string]any{"mimeType": "application/json", "text": string(doc)}
+	}
+	sent["headers"] = recorded
+	resp, err := http.DefaultClient.Do(req)
 	require.NoError(r.t, err)
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	require.NoError(r.t, err)
 	r.entries = append(r.entries, map[string]any{
-		"startedDateTime": "2026-03-04T12:00:00.000Z",
-		"request": map[string]any{"method": "POST", "url": target, "httpVersion": "HTTP/1.1", "headers": []any{map[string]any{"name": "Content-Type", "value": "application/json"}},
-			"postData": map[string]any{"mimeType": "application/json", "text": string(doc)}},
+		"startedDateTime": "2026-03-04T12:00:00.000Z", "request": sent,
 		"response": map[string]any{"status": resp.StatusCode, "headers": []any{map[string]any{"name": "Content-Type", "value": resp.Header.Get("Content-Type")}},
 			"content": map[string]any{"mimeType": resp.Header.Get("Content-Type"), "text": string(answer)}},
 	})
