@@ -9,7 +9,8 @@ import (
 )
 
 // FormatVersion is the version of the capture file format. Large files that
-// share what declarations have in common have a version of their own.
+// share what declarations have in common, and files that say why segments
+// became placeholders, have versions of their own.
 const FormatVersion = "1.0"
 
 // Capture is a set of observations of one or more APIs. An unsealed capture
@@ -24,6 +25,9 @@ type Capture struct {
 	// "host:port" or "*.host".
 	Hosts        []string      `json:"hosts"`
 	Observations []Observation `json:"observations"`
+	// Inferred is why path segments became placeholders when the capture was
+	// sealed, one for each place.
+	Inferred []Inferred `json:"inferred,omitempty"`
 	// Declarations are operations that a specification declares.
 	Declarations []Declaration `json:"declarations,omitempty"`
 	// Dropped counts what was seen and left out, by reason.

@@ -30,8 +30,8 @@ func checkVersion(data []byte) error {
 	if err != nil && !errors.Is(err, errFound) {
 		return fmt.Errorf("it is no capture: %w", err)
 	}
-	if version != FormatVersion && version != sharedVersion {
-		return fmt.Errorf("capture format %q is not known (this is for %q): use the version of caskmcp that wrote it or a newer one", version, sharedVersion)
+	if version != FormatVersion && version != sharedVersion && version != inferredVersion {
+		return fmt.Errorf("capture format %q is not known (this is for %q): use the version of caskmcp that wrote it or a newer one", version, inferredVersion)
 	}
 	return nil
 }
@@ -114,6 +114,9 @@ func decode(data []byte) (*Capture, error) {
 	}
 	if f.Version == FormatVersion && f.Shared != nil {
 		return nil, fmt.Errorf("capture format %q does not share objects", FormatVersion)
+	}
+	if f.Version != inferredVersion && f.Inferred != nil {
+		return nil, fmt.Errorf("capture format %q does not say what was inferred", f.Version)
 	}
 	f.Version = FormatVersion
 	s := &sharing{objects: f.Shared, whole: map[string]json.RawMessage{}, left: maxCaptureFile}

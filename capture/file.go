@@ -38,6 +38,7 @@ func (c *Capture) encode() ([]byte, error) {
 	sorted := *c
 	sorted.Hosts = slices.Clone(c.Hosts)
 	sorted.Observations = slices.Clone(c.Observations)
+	sorted.Inferred = slices.Clone(c.Inferred)
 	sorted.Declarations = slices.Clone(c.Declarations)
 	sorted.Dropped = slices.Clone(c.Dropped)
 	sorted.sort()
@@ -49,11 +50,17 @@ func (c *Capture) encode() ([]byte, error) {
 	if len(shared) > 0 {
 		sorted.Version = sharedVersion
 	}
+	if len(sorted.Inferred) > 0 {
+		sorted.Version = inferredVersion
+	}
 	w.member("{\n", "version", sorted.Version)
 	w.member(",\n", "name", sorted.Name)
 	w.member(",\n", "sealed", sorted.Sealed)
 	w.member(",\n", "hosts", sorted.Hosts)
 	writeLines(&w, "observations", sorted.Observations, func(o Observation) { w.value(&o) })
+	if len(sorted.Inferred) > 0 {
+		writeLines(&w, "inferred", sorted.Inferred, func(i Inferred) { w.value(i) })
+	}
 	if len(shared) > 0 {
 		writeShared(&w.buf, shared)
 	}
@@ -197,6 +204,9 @@ func (c *Capture) check() error {
 			return fmt.Errorf("observation %d (%s %s) is there twice", i, o.Method, o.Path)
 		}
 		seen[o.Key] = true
+	}
+	if err := c.checkInferred(); err != nil {
+		return err
 	}
 	for i, d := range c.Declarations {
 		if err := checkTarget(d.Method, d.Scheme, d.Host, d.Port, d.Path); err != nil {

@@ -14,7 +14,8 @@ import (
 // Merge returns the capture of all that cs saw and changes none of them. It is
 // commutative and associative; nil is its unit. The name is the first of the
 // names in order, and the result is sealed if all are. Where a placeholder's
-// different values are counted, the larger count is kept.
+// different values are counted, the larger count is kept; of what was inferred
+// about a place, the surer.
 func Merge(cs ...*Capture) *Capture {
 	out := &Capture{Version: FormatVersion, Sealed: true, Hosts: []string{}, Observations: []Observation{}}
 	byKey := make(map[Key]*Observation)
@@ -30,6 +31,7 @@ func Merge(cs ...*Capture) *Capture {
 		out.Sealed = out.Sealed && c.Sealed
 		out.Hosts = append(out.Hosts, c.Hosts...)
 		out.Identifiers = append(out.Identifiers, c.Identifiers...)
+		out.Inferred = append(out.Inferred, c.Inferred...)
 		for i := range c.Observations {
 			o := &c.Observations[i]
 			if to := byKey[o.Key]; to != nil {
@@ -65,6 +67,7 @@ func (c *Capture) sort() {
 	c.Hosts = slices.Compact(c.Hosts)
 	slices.Sort(c.Identifiers)
 	c.Identifiers = slices.Compact(c.Identifiers)
+	c.Inferred = surest(c.Inferred)
 	slices.SortFunc(c.Observations, func(a, b Observation) int { return compareKeys(a.Key, b.Key) })
 	slices.SortFunc(c.Dropped, func(a, b Dropped) int { return strings.Compare(a.Reason, b.Reason) })
 	slices.SortStableFunc(c.Declarations, func(a, b Declaration) int {

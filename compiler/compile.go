@@ -72,6 +72,8 @@ func endpoints(captures []*capture.Capture, prior surface.Prior, opt Options) ([
 	}
 	merged := capture.Merge(sealed...)
 	templates, decisions := inferTemplates(merged.Observations, knownTemplates(merged, prior), opt.Hints)
+	recallEvidence(merged, templates, decisions)
+	settleApproved(decisions, prior)
 	byKey := make(map[capture.Key]string, len(templates))
 	for i, o := range merged.Observations {
 		byKey[o.Key] = templates[i]

@@ -81,10 +81,16 @@ type Decision struct {
 	Parameter bool       `json:"parameter"`
 	Score     float64    `json:"score"` // above 0: parameter
 	Evidence  []Evidence `json:"evidence"`
-	// Review is set where the margin is small; Hint is the toolpack.yaml line
-	// that settles it.
+	// Sealed says that it was decided when the capture was sealed; the evidence
+	// is from then.
+	Sealed bool `json:"sealed,omitempty"`
+	// Review is set where the margin is small, until a hint or the approval of
+	// a tool settles it; Hint is the toolpack.yaml line that makes it a
+	// parameter for good. See Advice.
 	Review bool   `json:"review,omitempty"`
 	Hint   string `json:"hint,omitempty"`
+
+	at origin
 }
 
 // Evidence is one addend of a decision's score.

@@ -26,7 +26,10 @@ func inferTemplates(obs []capture.Observation, known []Template, hints []string)
 	for at, indexes := range groups {
 		in := newInference(at, known, rules)
 		in.run(obs, indexes, assigned)
-		decisions = append(decisions, in.ledger.decisions()...)
+		for _, d := range in.ledger.decisions() {
+			d.at = at
+			decisions = append(decisions, d)
+		}
 	}
 	slices.SortFunc(decisions, func(a, b Decision) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Path, b.Path), compareEvidence(a.Evidence, b.Evidence))

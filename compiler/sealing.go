@@ -28,6 +28,11 @@ func Seal(c *capture.Capture, opt SealOptions) (*capture.Capture, []Decision) {
 		return c, nil
 	}
 	templates, decisions := inferTemplates(c.Observations, knownTemplates(c, opt.Prior), opt.Hints)
+	own := decisions
+	if len(opt.Prior.Entries)+len(opt.Hints) > 0 {
+		// What has been decided since does not change what a recording says.
+		_, own = inferTemplates(c.Observations, knownTemplates(c, surface.Prior{}), nil)
+	}
 	sealed := *c
 	sealed.Sealed = true
 	sealed.Observations = make([]capture.Observation, len(c.Observations))
@@ -46,7 +51,7 @@ func Seal(c *capture.Capture, opt SealOptions) (*capture.Capture, []Decision) {
 	// sealed after that: what is seen often enough to be an enum is so of all.
 	merged := capture.Merge(&sealed)
 	known := knowledge(merged, distinct)
-	merged.Identifiers = nil
+	merged.Identifiers, merged.Inferred = nil, inferredOf(merged.Observations, own)
 	for i := range merged.Observations {
 		o := &merged.Observations[i]
 		sent := known
@@ -56,6 +61,7 @@ func Seal(c *capture.Capture, opt SealOptions) (*capture.Capture, []Decision) {
 		o.Request, o.Response = o.Request.SealKnowing(sent), o.Response.SealKnowing(known)
 		o.Query, o.Headers = sealParameters(o.Query, known), sealParameters(o.Headers, known)
 	}
+	settleApproved(decisions, opt.Prior)
 	return merged, decisions
 }
 

@@ -368,7 +368,7 @@ func (b *builder) reviews() error {
 		b.plan.Reviews = append(b.plan.Reviews, Note{
 			Code: "path.low_confidence",
 			Text: fmt.Sprintf("%s on %s: the last segment was taken for %s with low confidence (%+.1f; %s)", quote(d.Path), quote(d.Host), as, d.Score, strings.Join(evidence, ", ")),
-			Hint: d.Hint,
+			Hint: d.Advice(),
 		})
 	}
 	return nil

@@ -379,7 +379,7 @@ func TestProposalsAndReviews(t *testing.T) {
 		Surface:   shop(getOrder()),
 		Proposals: []compiler.Proposal{{Tool: "get_order", Before: getOrder(), After: better, Fields: []string{"description"}}},
 		Decisions: []compiler.Decision{
-			{Host: "api.shop.example", Path: "/post/{}", Parameter: true, Score: 0.3, Evidence: []compiler.Evidence{{Kind: "echo", Weight: 1.2}}, Review: true, Hint: `hints: ["/post/{id}"]`},
+			{Host: "api.shop.example", Path: "/post/{}", Parameter: true, Score: 0.3, Evidence: []compiler.Evidence{{Kind: "echo", Weight: 1.2}}, Review: true, Hint: "/post/{id}"},
 			{Host: "api.shop.example", Path: "/orders", Score: -3},
 		},
 	}})
@@ -387,7 +387,7 @@ func TestProposalsAndReviews(t *testing.T) {
 	require.Equal(t, "/description", p.Proposals[0].Fields[0].Path)
 	require.Len(t, p.Reviews, 1)
 	text := Text(p, TextOptions{Proposals: true})
-	for _, want := range []string{"No changes.", "Returns one order by its number.", `hints: ["/post/{id}"]`, "echo +1.2"} {
+	for _, want := range []string{"No changes.", "Returns one order by its number.", "Review: inferred with low confidence", "hint: /post/{id} if it stands for different values; if it is part of the route, /post/^WORD", "echo +1.2"} {
 		require.Contains(t, text, want)
 	}
 	require.NotContains(t, Text(p, TextOptions{}), "by its number")

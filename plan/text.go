@@ -30,7 +30,7 @@ func Text(p *Plan, opt TextOptions) string {
 		w.legend(p.Changes)
 		w.changes(p.Changes)
 	}
-	w.notes("Inferred with low confidence; each hint settles one:", p.Reviews)
+	w.notes("Review: inferred with low confidence; each hint settles one:", p.Reviews)
 	w.notes("Notes:", p.Notes)
 	w.proposals(p.Proposals, opt.Proposals)
 	if p.HasChanges() {

@@ -205,7 +205,7 @@ func (e *env) sayReviews(reviews []compiler.Decision) {
 			e.say("  … and %d more (caskmcp compile --explain)", len(reviews)-i)
 			return
 		}
-		e.say("  %s%s is a %s: %s", d.Host, d.Path, kindOf(d), d.Hint)
+		e.say("  %s%s is a %s: %s", d.Host, d.Path, kindOf(d), d.Advice())
 	}
 }
 

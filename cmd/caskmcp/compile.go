@@ -29,6 +29,9 @@ type compileFlags struct {
 	json      bool
 }
 
+// explainAll is --explain without a value.
+const explainAll = "all"
+
 func newCompile(e *env) *cobra.Command {
 	var f compileFlags
 	c := &cobra.Command{
@@ -45,14 +48,24 @@ serving never read them.`,
 			`caskmcp compile --name shop --scope agent_safe_readonly`,
 			`caskmcp compile --name shop --explain get_order`,
 		),
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return e.runCompile(c.Context(), f) },
+		Args: func(c *cobra.Command, args []string) error {
+			if f.explain == explainAll {
+				return cobra.MaximumNArgs(1)(c, args)
+			}
+			return cobra.NoArgs(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 { // the value of --explain, after a space
+				f.explain = args[0]
+			}
+			return e.runCompile(c.Context(), f)
+		},
 	}
 	c.Flags().StringVarP(&f.name, "name", "n", "", "toolpack to compile; created when it does not exist")
 	c.Flags().StringVarP(&f.scope, "scope", "s", "", "scope of a new toolpack: "+strings.Join(compiler.Scopes, ", "))
 	c.Flags().StringVar(&f.scopeFile, "scope-file", "", "file with scope rules for a new toolpack")
 	c.Flags().StringVar(&f.explain, "explain", "", "print why each path segment is a parameter or not: a tool name, a path, or \"all\"")
-	c.Flags().Lookup("explain").NoOptDefVal = "all"
+	c.Flags().Lookup("explain").NoOptDefVal = explainAll
 	c.Flags().BoolVar(&f.json, "json", false, "print the compiled surface as JSON")
 	return c
 }
@@ -298,11 +311,11 @@ func sortedKeys[V any](m map[string]V) []string {
 func (e *env) explain(r *compiler.Result, what string, asJSON bool) error {
 	chosen := []compiler.Decision{}
 	for _, d := range r.Decisions {
-		if what == "all" || explains(r, d, what) {
+		if what == explainAll || explains(r, d, what) {
 			chosen = append(chosen, d)
 		}
 	}
-	if len(chosen) == 0 && what != "all" {
+	if len(chosen) == 0 && what != explainAll {
 		return hint(fmt.Errorf("nothing was inferred about %q", what), "caskmcp compile --explain prints everything")
 	}
 	if asJSON {
@@ -313,15 +326,19 @@ func (e *env) explain(r *compiler.Result, what string, asJSON bool) error {
 		if d.Review {
 			mark = "?"
 		}
-		fmt.Fprintf(e.Stdout, "%s %-9s %6.2f  %s%s\n", mark, kindOf(d), d.Score, printable(d.Host), printable(d.Path))
+		when := ""
+		if d.Sealed {
+			when = " (decided at the import)"
+		}
+		fmt.Fprintf(e.Stdout, "%s %-9s %6.2f  %s%s%s\n", mark, kindOf(d), d.Score, printable(d.Host), printable(d.Path), when)
 		for _, ev := range d.Evidence {
 			fmt.Fprintf(e.Stdout, "                     %+6.2f %s\n", ev.Weight, ev.Kind)
 		}
 		if d.Hint != "" {
-			fmt.Fprintf(e.Stdout, "                     hint: %s\n", printable(d.Hint))
+			fmt.Fprintf(e.Stdout, "                     hint: %s\n", printable(d.Advice()))
 		}
 	}
-	if what == "all" {
+	if what == explainAll {
 		for _, s := range r.Skipped {
 			fmt.Fprintf(e.Stdout, "- not a tool: %s: %s\n", printable(s.Request), printable(s.Reason))
 		}
