@@ -283,9 +283,7 @@ func TestRecompiledOutputIsRedacted(t *testing.T) {
 	prior := approved(t, compile(t, surface.Prior{}, Options{}, captured(t, "a", get)))
 	x := tool(t, compile(t, prior, Options{}, captured(t, "a", get), captured(t, "b", changed)), "get_order")
 	require.Equal(t, []string{"api_key"}, x.Redact)
-	require.Equal(t, surface.High, x.Risk)
-	require.Equal(t, surface.Always, x.Confirm)
-	require.Contains(t, x.Toolsets, "high_risk")
+	require.Equal(t, surface.Medium, x.Risk)
 }
 
 func TestCompileIsDeterministic(t *testing.T) {
