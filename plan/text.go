@@ -17,18 +17,23 @@ type TextOptions struct {
 	Proposals bool
 	// Drift words changes as what happened, not as what will.
 	Drift bool
+	// Verbose writes every field of new tools, too.
+	Verbose bool
 }
 
-// Text writes p for a terminal, in Terraform's words. Every differing field is
-// in it, whole. Captured text cannot leave its line, colour the terminal, or
+// Text writes p for a terminal, in Terraform's words. Every differing field of
+// what is approved is in it, whole; a new tool is in it with its request, texts
+// and arguments, and with Verbose whole. Captured text cannot leave its line, colour the terminal, or
 // hide: see Printable.
 func Text(p *Plan, opt TextOptions) string {
-	w := &textWriter{color: opt.Color, drift: opt.Drift}
+	w := &textWriter{color: opt.Color, drift: opt.Drift, verbose: opt.Verbose}
 	if !p.HasChanges() {
 		w.line(bold, "No changes. What is approved matches the configuration.")
 	} else {
 		w.legend(p.Changes)
+		w.share(p.Changes)
 		w.changes(p.Changes)
+		w.whole(p.Changes)
 	}
 	w.notes("Review: inferred with low confidence; each hint settles one:", p.Reviews)
 	w.notes("Notes:", p.Notes)
@@ -41,10 +46,10 @@ func Text(p *Plan, opt TextOptions) string {
 	return w.buf.String()
 }
 
-// ChangesText writes only changes, for reports that speak of changes without
-// being plans.
+// ChangesText writes only changes, each whole, for reports that speak of changes
+// without being plans.
 func ChangesText(changes []Change, opt TextOptions) string {
-	w := &textWriter{color: opt.Color, drift: opt.Drift}
+	w := &textWriter{color: opt.Color, drift: opt.Drift, verbose: true}
 	w.changes(changes)
 	return w.buf.String()
 }
@@ -110,9 +115,11 @@ func (a Action) style() string {
 }
 
 type textWriter struct {
-	buf   strings.Builder
-	color bool
-	drift bool
+	buf     strings.Builder
+	color   bool
+	drift   bool
+	verbose bool
+	shared  map[Reason]int // reasons that were said once, with their tools
 }
 
 // line writes one line, made printable as a whole.
@@ -167,6 +174,10 @@ var (
 )
 
 func (w *textWriter) change(c Change) {
+	if w.isBrief(c) {
+		w.brief(c)
+		return
+	}
 	verbs := planVerbs
 	if w.drift {
 		verbs = driftVerbs

@@ -175,7 +175,7 @@ func (r *actionRun) publish(j *judgement) error {
 		if err := r.leave(j, p.Name, r.toolpacks(j)[i]); err != nil {
 			return err
 		}
-		if err := r.logCaptured(plan.Text(p.Work.Plan, plan.TextOptions{})); err != nil {
+		if err := r.logCaptured(plan.Text(p.Work.Plan, plan.TextOptions{Verbose: true})); err != nil {
 			return err
 		}
 		plans = append(plans, p.Work.Plan)

@@ -189,7 +189,7 @@ func (e *env) decisions(w *workspace, marks *lockfile.Pending, f applyFlags) ([]
 	switch {
 	case f.auto:
 	case e.StdinTTY:
-		fmt.Fprint(e.Stderr, plan.Text(w.Plan, plan.TextOptions{Color: f.color}))
+		fmt.Fprint(e.Stderr, plan.Text(w.Plan, plan.TextOptions{Color: f.color, Verbose: true}))
 		if n := rejections(decided); n > 0 {
 			e.say("\n%s of these marked as rejected will be rejected.", count(n, "change"))
 		}

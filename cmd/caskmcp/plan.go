@@ -25,6 +25,7 @@ type planFlags struct {
 	json      bool
 	detailed  bool
 	proposals bool
+	verbose   bool
 	color     bool
 }
 
@@ -35,7 +36,8 @@ func newPlan(e *env) *cobra.Command {
 		Short: "Show what would change for agents, compared with what is approved",
 		Long: `Plan compiles the committed captures and compares the result with the
 lockfile: every tool, policy, toolset and server setting that would change, with
-the old and the new value, the reason, the risk, and what it costs an agent.
+the old and the new value, the reason, the risk, and what it costs an agent. New
+tools are shown in brief; --verbose shows every field of theirs.
 It writes nothing unless asked with -o or --html.
 
 Exit status: 0 whatever the plan says; with --detailed-exitcode 0 when nothing
@@ -64,6 +66,7 @@ changes and 2 when something does; 1 when it could not work.`,
 	c.MarkFlagsMutuallyExclusive("json", "format")
 	c.Flags().BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 when something would change")
 	c.Flags().BoolVar(&f.proposals, "proposals", false, "also list what would be written differently today but stays as approved")
+	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show every field of new tools, not only what they call, their texts and arguments")
 	return c
 }
 
@@ -146,7 +149,7 @@ func (e *env) printPlan(p *plan.Plan, f planFlags) error {
 		_, err := fmt.Fprint(e.Stdout, comment.Plan([]comment.Toolpack{{Plan: p}}, comment.Options{}))
 		return err
 	case "text":
-		_, err := fmt.Fprint(e.Stdout, plan.Text(p, plan.TextOptions{Color: f.color, Proposals: f.proposals}))
+		_, err := fmt.Fprint(e.Stdout, plan.Text(p, plan.TextOptions{Color: f.color, Proposals: f.proposals, Verbose: f.verbose}))
 		return err
 	}
 	return fmt.Errorf("--format is %q, want text, markdown or json", format)
@@ -156,7 +159,7 @@ func newShow(e *env) *cobra.Command {
 	var f planFlags
 	c := &cobra.Command{
 		Use:     "show PLAN",
-		Short:   "Show a saved plan",
+		Short:   "Show a saved plan, with every field",
 		Example: examples(`caskmcp plan -o plan.json && caskmcp show plan.json`),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -168,7 +171,7 @@ func newShow(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f.proposals = true
+			f.proposals, f.verbose = true, true
 			if err := e.savePage(p, f.html); err != nil {
 				return err
 			}
