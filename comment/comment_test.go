@@ -211,6 +211,14 @@ func hostileNotes() (notes []plan.Note) {
 	return notes
 }
 
+func hostileMerges() (merges []compiler.Merge) {
+	for _, h := range hostile {
+		h = strings.ToValidUTF8(h, "")
+		merges = append(merges, compiler.Merge{Tool: h, Absorbs: []string{h}, Hints: []string{h}, Keep: []string{h}})
+	}
+	return merges
+}
+
 func hostilePlan(t testing.TB) *plan.Plan {
 	var after []surface.Tool
 	old := surface.Surface{Policy: policy.Policy{Rules: []policy.Rule{{Name: "x"}}}}
@@ -256,7 +264,7 @@ func hostilePlan(t testing.TB) *plan.Plan {
 		s.Toolsets = append(s.Toolsets, surface.Toolset{Name: h + "s", Description: h})
 		s.Policy.Rules = append(s.Policy.Rules, policy.Rule{Name: h})
 	}
-	p, err := plan.New(plan.Params{Toolpack: hostile[0], State: st, Result: &compiler.Result{Surface: s}, Notes: hostileNotes(), Inputs: []plan.Input{{Path: hostile[0]}, {Path: hostile[2]}}})
+	p, err := plan.New(plan.Params{Toolpack: hostile[0], State: st, Result: &compiler.Result{Surface: s, Merges: hostileMerges()}, Notes: hostileNotes(), Inputs: []plan.Input{{Path: hostile[0]}, {Path: hostile[2]}}})
 	require.NoError(t, err)
 	return p
 }

@@ -86,7 +86,8 @@ func (v *view) remarks(p *pack) string {
 		return text
 	}
 	text = noteList("Inferred with low confidence"+v.in(p), p.Reviews) + text
-	if n := len(p.Proposals); n > 0 {
+	text += noteList("Proposed merges of approved tools"+v.in(p), p.Merges())
+	if n := len(p.Rewrites()); n > 0 {
 		text += fmt.Sprintf("\n%s%s would be written differently today and %s as approved (`caskmcp plan --proposals`).\n", plural(n, "tool"), v.in(p), verb(n, "stays", "stay"))
 	}
 	return text

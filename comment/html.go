@@ -99,7 +99,7 @@ func reportOf(v *view) report {
 	if opt.Head != "" && opt.Base != "" {
 		r.Where = plan.Printable(fmt.Sprintf("%s, against the lockfile at %s", shorten(opt.Head, 12), shorten(opt.Base, 12)))
 	}
-	for _, n := range slices.Concat(p.Notes, p.Reviews) {
+	for _, n := range slices.Concat(p.Notes, p.Reviews, p.Merges()) {
 		if r.Withheld == "" || n.Code == plan.SecretNote {
 			r.Notes = append(r.Notes, plan.Note{Code: plan.Printable(n.Code), Text: plan.Printable(n.Text), Hint: plan.Printable(n.Hint)})
 		}

@@ -20,9 +20,10 @@ func Compile(captures []*capture.Capture, prior surface.Prior, opt Options) (*Re
 	if err := opt.check(); err != nil {
 		return nil, err
 	}
-	eps, decisions := endpoints(captures, prior, opt)
+	seen := route(captures, prior, opt)
+	eps := seen.endpoints
 	remember(eps, prior, opt)
-	r := &Result{Decisions: decisions, Proposals: []Proposal{}, Contradictions: []Contradiction{}, Skipped: []Skipped{}, Unused: []string{}}
+	r := &Result{Decisions: seen.decisions, Proposals: []Proposal{}, Contradictions: []Contradiction{}, Skipped: []Skipped{}, Unused: []string{}}
 	recall(eps, prior)
 	eps = r.usable(eps, opt)
 	mirrors(eps)
@@ -34,7 +35,7 @@ func Compile(captures []*capture.Capture, prior surface.Prior, opt Options) (*Re
 		return nil, err
 	}
 	used := map[string]bool{}
-	tools := []surface.Tool{}
+	tools, names := []surface.Tool{}, map[endpointKey]string{}
 	for _, e := range eps {
 		t, ok, err := r.tool(b, e, used)
 		if err != nil {
@@ -42,6 +43,7 @@ func Compile(captures []*capture.Capture, prior surface.Prior, opt Options) (*Re
 		}
 		if ok {
 			tools = append(tools, t)
+			names[e.key] = t.Name
 		}
 	}
 	slices.SortFunc(tools, func(a, b surface.Tool) int { return strings.Compare(a.Name, b.Name) })
@@ -56,13 +58,23 @@ func Compile(captures []*capture.Capture, prior surface.Prior, opt Options) (*Re
 		}
 	}
 	r.Surface = surface.Surface{Tools: tools, Toolsets: toolsets(opt), Policy: policyOf(opt), Server: serverOf(tools, opt)}
+	r.Merges = merges(seen.absorptions(prior, opt.Hints), names)
 	r.sort()
 	return r, nil
 }
 
-// endpoints seals what is not sealed, merges all captures, infers the path
+// traffic is what all captures saw, with the templates inferred for it and
+// what belongs to one operation.
+type traffic struct {
+	all       *capture.Capture
+	templates []string
+	decisions []Decision
+	endpoints []*endpoint
+}
+
+// route seals what is not sealed, merges all captures, infers the path
 // templates and gathers what belongs to one operation.
-func endpoints(captures []*capture.Capture, prior surface.Prior, opt Options) ([]*endpoint, []Decision) {
+func route(captures []*capture.Capture, prior surface.Prior, opt Options) traffic {
 	sealed := make([]*capture.Capture, 0, len(captures))
 	for _, c := range captures {
 		if !c.Sealed {
@@ -71,21 +83,24 @@ func endpoints(captures []*capture.Capture, prior surface.Prior, opt Options) ([
 		sealed = append(sealed, c)
 	}
 	merged := capture.Merge(sealed...)
-	templates, decisions := inferTemplates(merged.Observations, knownTemplates(merged, prior), opt.Hints)
+	templates, decisions := inferTemplates(merged.Observations, knownTemplates(merged, prior, opt.Hints), opt.Hints)
 	recallEvidence(merged, templates, decisions)
 	settleApproved(decisions, prior)
 	byKey := make(map[capture.Key]string, len(templates))
 	for i, o := range merged.Observations {
 		byKey[o.Key] = templates[i]
 	}
-	return group(merged.Observations, templates, sealed, byKey), decisions
+	return traffic{merged, templates, decisions, group(merged.Observations, templates, sealed, byKey)}
 }
 
 // knownTemplates are the templates that have been decided about or declared.
-func knownTemplates(c *capture.Capture, prior surface.Prior) []Template {
+// Where somebody decided for a literal and a hint makes it a parameter, the
+// hint holds.
+func knownTemplates(c *capture.Capture, prior surface.Prior, hints []string) []Template {
 	var known []Template
+	rules := parseHints(hints)
 	for _, p := range prior.Entries {
-		if t, ok := parseIdentity(p); ok {
+		if t, ok := parseIdentity(p); ok && !overruled(t.Path, rules) {
 			known = append(known, t)
 		}
 	}

@@ -45,6 +45,8 @@ type Result struct {
 	// Proposals are definitions that would be written differently today but
 	// are kept as approved, because nothing contradicts them.
 	Proposals []Proposal
+	// Merges propose general tools instead of approved ones, sorted.
+	Merges []Merge
 	// Contradictions say why an approved definition could not be kept.
 	Contradictions []Contradiction
 	// Decisions explain every inferred path segment, sorted.

@@ -4,12 +4,13 @@ import "strings"
 
 // hint is one line of toolpack.yaml's hints: "/post/{id}" makes the segment a
 // parameter, "/post/^new" keeps it literal. It holds for every path that
-// starts so.
+// starts so. A {} without a name before the end is only the way there.
 type hint []hintSegment
 
 type hintSegment struct {
 	text string // names erased
 	keep bool   // "^": this segment is a literal
+	pass bool   // a parameter if something else says so
 }
 
 // parseHints reads the hints; empty ones are ignored.
@@ -17,15 +18,52 @@ func parseHints(lines []string) []hint {
 	var out []hint
 	for _, line := range lines {
 		var h hint
-		for _, s := range split(strings.TrimSpace(line)) {
+		segments := split(strings.TrimSpace(line))
+		for i, s := range segments {
 			t, keep := strings.CutPrefix(s, "^")
-			h = append(h, hintSegment{eraseSegment(t), keep})
+			h = append(h, hintSegment{text: eraseSegment(t), keep: keep, pass: strings.Contains(t, "{}") && i < len(segments)-1})
 		}
 		if len(h) > 0 {
 			out = append(out, h)
 		}
 	}
 	return out
+}
+
+// overruled says whether a hint that ends in a parameter is about a segment
+// that a template has as a literal, and no hint keeps it.
+func overruled(template string, rules []hint) bool {
+	segments := split(template)
+	forced, kept := map[int]bool{}, map[int]bool{}
+	for _, h := range rules {
+		last := len(h) - 1
+		if last >= len(segments) || isPlaceholder(segments[last]) || !h.startsLike(segments[:last]) {
+			continue
+		}
+		_, fits := capturePattern(h[last].text, segments[last])
+		switch {
+		case h[last].keep:
+			kept[last] = kept[last] || h[last].text == segments[last]
+		case fits && isPlaceholder(h[last].text):
+			forced[last] = true
+		}
+	}
+	for i := range forced {
+		if !kept[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// startsLike compares the beginning of a hint with that of a template.
+func (h hint) startsLike(segments []string) bool {
+	for i, s := range segments {
+		if h[i].text != s {
+			return false
+		}
+	}
+	return true
 }
 
 // eraseSegment replaces every {name} of a segment by {}.
@@ -69,7 +107,7 @@ func (g *guide) hint(h hint) {
 		switch {
 		case s.keep:
 			g.kept = mark(g.kept, s.text)
-		case isPlaceholder(s.text):
+		case isPlaceholder(s.text) && !s.pass:
 			g.forced = mark(g.forced, s.text)
 		}
 		g = g.step(s.text)

@@ -23,7 +23,7 @@ func remember(eps []*endpoint, prior surface.Prior, opt Options) {
 	if len(opt.Known) == 0 {
 		return
 	}
-	known, _ := endpoints(opt.Known, prior, opt)
+	known := route(opt.Known, prior, opt).endpoints
 	byKey := make(map[endpointKey]*endpoint, len(known))
 	for _, e := range known {
 		byKey[e.key] = e

@@ -27,11 +27,11 @@ func Seal(c *capture.Capture, opt SealOptions) (*capture.Capture, []Decision) {
 	if c == nil || c.Sealed {
 		return c, nil
 	}
-	templates, decisions := inferTemplates(c.Observations, knownTemplates(c, opt.Prior), opt.Hints)
+	templates, decisions := inferTemplates(c.Observations, knownTemplates(c, opt.Prior, opt.Hints), opt.Hints)
 	own := decisions
 	if len(opt.Prior.Entries)+len(opt.Hints) > 0 {
 		// What has been decided since does not change what a recording says.
-		_, own = inferTemplates(c.Observations, knownTemplates(c, surface.Prior{}), nil)
+		_, own = inferTemplates(c.Observations, knownTemplates(c, surface.Prior{}, nil), nil)
 	}
 	sealed := *c
 	sealed.Sealed = true

@@ -346,7 +346,10 @@ func (b *builder) proposals() error {
 			Text: fmt.Sprintf("%s would be written differently today; the approved definition is kept", plural(len(fields), "field")),
 		})
 	}
-	slices.SortFunc(b.plan.Proposals, func(x, y Proposal) int { return strings.Compare(x.Name, y.Name) })
+	b.merges()
+	slices.SortFunc(b.plan.Proposals, func(x, y Proposal) int {
+		return cmp.Or(strings.Compare(x.Name, y.Name), strings.Compare(x.Text, y.Text))
+	})
 	return nil
 }
 

@@ -133,9 +133,16 @@ type Digests struct {
 
 // Proposal is something that would be written differently but is no change.
 type Proposal struct {
+	// Name of the tool; the request of a general tool that there is not yet.
 	Name   string  `json:"name"`
 	Fields []Field `json:"fields"`
 	Text   string  `json:"text"`
+	// Absorbs names the approved tools, sorted, whose place the tool would
+	// take. Hints are the lines under hints: in toolpack.yaml that do it, Keep
+	// those that keep the tools apart for good.
+	Absorbs []string `json:"absorbs,omitempty"`
+	Hints   []string `json:"hints,omitempty"`
+	Keep    []string `json:"keep,omitempty"`
 }
 
 // Codes of notes that block: a secret in an input, and settings that would

@@ -232,6 +232,7 @@ func TestTextIsPrintable(t *testing.T) {
 		p := mustPlan(t, Params{Toolpack: h, State: state, Notes: []Note{{Code: h, Text: h, Hint: h}}, Result: &compiler.Result{
 			Surface: shop(now, created), Proposals: []compiler.Proposal{{Tool: h, Before: was, After: now}},
 			Decisions:      []compiler.Decision{{Host: h, Path: h, Review: true, Hint: h, Evidence: []compiler.Evidence{{Kind: h}}}},
+			Merges:         []compiler.Merge{{Tool: h, Absorbs: []string{h}, Hints: []string{h}, Keep: []string{h}}},
 			Contradictions: []compiler.Contradiction{{Tool: "get_order", Text: h}},
 		}})
 		for _, line := range strings.Split(strings.TrimSuffix(Text(p, TextOptions{Proposals: true}), "\n"), "\n") {

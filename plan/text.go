@@ -37,7 +37,8 @@ func Text(p *Plan, opt TextOptions) string {
 	}
 	w.notes("Review: inferred with low confidence; each hint settles one:", p.Reviews)
 	w.notes("Notes:", p.Notes)
-	w.proposals(p.Proposals, opt.Proposals)
+	w.notes("Proposed merges; approved tools stay until a hint asks for it:", p.Merges())
+	w.proposals(p.Rewrites(), opt.Proposals)
 	if p.HasChanges() {
 		w.line("", "")
 		w.line(bold, "%s", p.Summary.String())
