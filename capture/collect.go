@@ -71,7 +71,7 @@ func (c *collector) observe(x *exchange, segments []segment, slash bool, query [
 	defer g.mu.Unlock()
 	g.count++
 	g.sources[x.source] = true
-	g.document = lesser(g.document, p.op.document)
+	g.addDocument(p.op)
 	g.addAuth(authOf(x, query))
 	for _, name := range traitsOf(x, slash, p.op) {
 		g.traits = sum(g.traits, map[string]int{name: 1})

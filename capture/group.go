@@ -67,6 +67,7 @@ type group struct {
 	auth           map[Auth]int
 	traits         map[string]int
 	document       string
+	numbers        bool // documents differed, in numbers: all else is in the key
 	sources        map[string]bool
 	// literals are the hashes of the path's literal segments, by index, for
 	// the echoes that are known only at the end.
@@ -126,6 +127,15 @@ func parameter(to *map[string]*Parameter, name string) *Parameter {
 	return p
 }
 
+// addDocument keeps the first text in order. Where those of an anonymous operation
+// differ, none of them says what will be asked for.
+func (g *group) addDocument(op operation) {
+	if g.document != "" && op.document != g.document && strings.Contains(op.name, "#") {
+		g.numbers = true
+	}
+	g.document = lesser(g.document, op.document)
+}
+
 // sum adds the counts of b to a.
 func sum(a, b map[string]int) map[string]int {
 	if a == nil && len(b) > 0 {
@@ -152,6 +162,13 @@ func (g *group) observation(k Key, seen *echoes) Observation {
 		Query: parameters(g.query), Headers: parameters(g.headers),
 		Request: g.request, RequestBodies: g.requestBodies, Response: g.response, ResponseBodies: g.responseBodies,
 		Traits: g.traits, Document: g.document, Sources: slices.Sorted(maps.Keys(g.sources)),
+	}
+	if g.numbers {
+		o.Traits = maps.Clone(o.Traits)
+		if o.Traits == nil {
+			o.Traits = make(map[string]int, 1)
+		}
+		o.Traits[TraitLiterals] = g.count
 	}
 	for i, hash := range g.literals {
 		s := Segment{Index: i}

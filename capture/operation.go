@@ -24,6 +24,9 @@ type operation struct {
 // maxDocument is how long a GraphQL document may be.
 const maxDocument = 64 << 10
 
+// maxTokens is how many tokens of a GraphQL document are read.
+const maxTokens = 20000
+
 // call is the envelope of GraphQL over HTTP and of JSON-RPC.
 type call struct {
 	Query         *string         `json:"query"`
@@ -149,7 +152,7 @@ func graphQL(text, name string) operation {
 	if len(text) > maxDocument {
 		return operation{}
 	}
-	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, 20000)
+	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, maxTokens)
 	if err != nil || len(doc.Operations) == 0 {
 		return operation{}
 	}
@@ -157,7 +160,27 @@ func graphQL(text, name string) operation {
 	if op == nil {
 		op = doc.Operations[0]
 	}
-	n := normaliser{}
+	n := normaliser{digits: 3}
+	result := operation{document: n.normalise(doc), lossy: n.lossy}
+	if op.Name != "" {
+		result.name = "graphql:" + string(op.Operation) + " " + op.Name
+	} else {
+		// How many are asked for makes no other operation.
+		all := normaliser{}
+		result.name = "graphql:" + string(op.Operation) + "#" + shortHash(all.normalise(doc))
+	}
+	return result
+}
+
+// normaliser removes the literals of a document: strings and all but small
+// whole numbers are data that was written into it.
+type normaliser struct {
+	digits int // of the whole numbers that stay
+	lossy  bool
+}
+
+// normalise removes the literals of doc and returns its text.
+func (n *normaliser) normalise(doc *ast.QueryDocument) string {
 	for _, o := range doc.Operations {
 		n.variables(o.VariableDefinitions)
 		n.directives(o.Directives)
@@ -169,18 +192,8 @@ func graphQL(text, name string) operation {
 	}
 	var buf bytes.Buffer
 	formatter.NewFormatter(&buf, formatter.WithIndent("  ")).FormatQueryDocument(doc)
-	result := operation{document: strings.TrimSpace(buf.String()), lossy: n.lossy}
-	if op.Name != "" {
-		result.name = "graphql:" + string(op.Operation) + " " + op.Name
-	} else {
-		result.name = "graphql:" + string(op.Operation) + "#" + shortHash(result.document)
-	}
-	return result
+	return strings.TrimSpace(buf.String())
 }
-
-// normaliser removes the literals of a document: strings and all but small
-// whole numbers are data that was written into it.
-type normaliser struct{ lossy bool }
 
 func (n *normaliser) variables(definitions ast.VariableDefinitionList) {
 	for _, d := range definitions {
@@ -231,7 +244,7 @@ func (n *normaliser) value(v *ast.Value) {
 		}
 		v.Kind, v.Raw = ast.StringValue, ""
 	case ast.IntValue:
-		if len(v.Raw) > 3 {
+		if len(v.Raw) > n.digits {
 			v.Raw, n.lossy = "0", true
 		}
 	case ast.FloatValue:

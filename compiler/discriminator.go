@@ -46,6 +46,9 @@ func (in *inputs) discriminate(e *endpoint) {
 			a.description = texts[free]
 		}
 	}
+	if kind == "graphql" {
+		in.typeVariables(e)
+	}
 	if place == surface.InBody && in.encoding == "" {
 		in.encoding = "application/json"
 	}

@@ -27,7 +27,7 @@ var texts = map[string]string{
 	"of one": "%s of one %s", "one": "one %s", "a": "a new %s", "the": "the %s", "given by": "the item given by %s", "and": "%s and %s",
 	"graphql read": "Runs the GraphQL query %s.", "graphql write": "Runs the GraphQL mutation %s.",
 	"graphql read unnamed": "Runs a GraphQL query that has no name.", "graphql write unnamed": "Runs a GraphQL mutation that has no name.", "jsonrpc": "Calls the JSON-RPC method %s.",
-	"batch": "Sends several %s calls at once; they can do anything that the endpoint can.", "literals": "Texts and numbers that were written into the recorded query are left empty.",
+	"batch": "Sends several %s calls at once; they can do anything that the endpoint can.", "literals": "Values that were written into the recorded query are not kept: texts are empty, and numbers may be others.",
 	"returns": "Returns %s.", "object": "an object with %s", "array": "an array of objects with %s", "array of": "an array of %s",
 	"arrays": "arrays", "strings": "strings", "numbers": "numbers", "booleans": "booleans",
 	"map": "a map from keys to values", "map of": "a map from keys to objects with %s", "inside": "%s; %s is %s",

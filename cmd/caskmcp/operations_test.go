@@ -289,10 +289,24 @@ func TestOperationsInsideOnePath(t *testing.T) {
 	require.Equal(t, "1009", answer.Result.ID)
 	require.JSONEq(t, `{"jsonrpc":"2.0","id":1,"method":"order.get","params":{"id":"1009"}}`, server.bodies[2])
 
+	// The types of variables are those of the document.
+	require.JSONEq(t, `{"type":"object","properties":{"id":{"type":["integer","string"]},"status":{"type":"string"}},"required":["id","status"],"additionalProperties":false,"description":"Variables of the GraphQL operation."}`,
+		jsonText(t, tools["set_status"]["inputSchema"].(object)["properties"].(object)["variables"]))
+	s.refused(approvedTool{Name: "get_order"}, nil)
+	s.refused(approvedTool{Name: "get_order"}, object{"variables": object{}})
+	s.refused(approvedTool{Name: "get_order"}, object{"variables": object{"id": true}})
+	require.Len(t, server.bodies, 3, "nothing was sent")
+
 	// Neither the text of a query nor the operation is the agent's to set, and
 	// what changes something asks first.
 	s.refused(approvedTool{Name: "get_order"}, object{"variables": object{"id": "1"}, "query": "mutation { deleteOrder(id: 1001) { id } }"})
 	s.refused(approvedTool{Name: "get_order"}, object{"variables": object{"id": "1"}, "operationName": "DeleteOrder"})
 	require.Contains(t, s.refused(approvedTool{Name: "set_status"}, object{"variables": object{"id": "1007", "status": "paid"}}), "confirm")
 	require.Len(t, server.bodies, 3, "nothing else was sent")
+}
+
+func jsonText(t *testing.T, v any) string {
+	doc, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(doc)
 }
