@@ -186,6 +186,7 @@ var followed = map[string]string{
 	"tool/binding/result":                    "tool/outputSchema",
 	"tool/binding/fixed/*/in":                "tool/binding/fixed/*/value",
 	"tool/binding/fixed/*/key":               "tool/binding/fixed/*/value",
+	"tool/binding/fixed/*/recorded":          "tool/binding/fixed/*/value",
 	"tool/binding/operation/kind":            "tool/binding/path",
 	"tool/binding/operation/name":            "tool/binding/path",
 	"tool/auth/ref":                          "tool/auth/kind",
