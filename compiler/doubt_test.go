@@ -106,6 +106,21 @@ func TestDoubtLastsUntilItIsSettled(t *testing.T) {
 	require.True(t, reviewed(below, Options{}, doubtful(t, 0.4)).Review, "a rejection")
 }
 
+// Places that turn out to be one have the evidence of the surest.
+func TestDoubtsOfOnePlace(t *testing.T) {
+	for _, scores := range [][2]float64{{0.4, 3}, {3, 0.4}} {
+		c := captured(t, "shops",
+			exchange{request: "GET https://api.shop.test/v1/shops/north/mugs/{word}", response: `{}`},
+			exchange{request: "GET https://api.shop.test/v1/shops/south/mugs/{word}", response: `{}`})
+		for i, shop := range []string{"north", "south"} {
+			c.Inferred = append(c.Inferred, capture.Inferred{Scheme: "https", Host: "api.shop.test", Port: 443, Path: "/v1/shops/" + shop + "/mugs/{}", Score: scores[i], Evidence: map[string]float64{"form: word": scores[i]}})
+		}
+		d := decisionAt(t, compile(t, surface.Prior{}, Options{Hints: []string{"/v1/shops/{shop}"}}, c).Decisions, "/v1/shops/{}/mugs/{}")
+		require.InDelta(t, 3, d.Score, 1e-9)
+		require.False(t, d.Review)
+	}
+}
+
 func TestHeldBy(t *testing.T) {
 	at := origin{"https", "api.shop.test", 443}
 	literal, parameter := Decision{Path: "/users/new", at: at}, Decision{Path: "/users/{}", Parameter: true, at: at}
