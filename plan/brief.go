@@ -112,30 +112,53 @@ func quoted(text string) json.RawMessage {
 	return json.RawMessage(strings.TrimSuffix(string(doc), "\n"))
 }
 
-// argumentsOf are the arguments with their types; a star marks those that must
-// be given.
+// member is a schema as far as brief texts tell it.
+type member struct {
+	Type       any               `json:"type"`
+	Properties map[string]member `json:"properties"`
+	Required   []string          `json:"required"`
+}
+
+// maxMembers is how many properties of an object argument are named.
+const maxMembers = 8
+
+// argumentsOf are the arguments with their types, and those of objects with the
+// names of their properties; a star marks what must be given.
 func argumentsOf(t *surface.Tool) string {
-	var doc struct {
-		Properties map[string]struct {
-			Type any `json:"type"`
-		} `json:"properties"`
-		Required []string `json:"required"`
-	}
+	var doc member
 	if json.Unmarshal(t.InputSchema, &doc) != nil {
 		return "not readable"
 	}
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(doc.Properties)) {
-		text := name
-		if slices.Contains(doc.Required, name) {
-			text += "*"
+		m := doc.Properties[name]
+		about := typeNames(m.Type)
+		if n := len(m.Properties); n > 0 && n <= maxMembers {
+			var names []string
+			for _, x := range slices.Sorted(maps.Keys(m.Properties)) {
+				names = append(names, m.label(x))
+			}
+			about = strings.TrimPrefix(about+" of "+strings.Join(names, ", "), " ")
 		}
-		if types := typeNames(doc.Properties[name].Type); types != "" {
-			text += " (" + types + ")"
+		if about != "" {
+			about = " (" + about + ")"
 		}
-		list = append(list, text)
+		list = append(list, doc.label(name)+about)
 	}
 	return strings.Join(list, ", ")
+}
+
+// label is the name of a property, quoted where it could be taken for more than
+// a name, with a star if it must be given.
+func (m member) label(name string) string {
+	label := name
+	if strings.ContainsAny(name, " ,()*\"") || name == "" {
+		label = quote(name)
+	}
+	if slices.Contains(m.Required, name) {
+		label += "*"
+	}
+	return label
 }
 
 func typeNames(v any) string {

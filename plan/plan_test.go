@@ -335,3 +335,12 @@ func TestBriefText(t *testing.T) {
 	require.NotContains(t, whole, "in brief")
 	require.Less(t, strings.Count(text, "\n"), 40*8)
 }
+
+func TestArgumentsInBrief(t *testing.T) {
+	x := surface.Tool{InputSchema: json.RawMessage(`{"properties":{
+		"variables":{"type":"object","properties":{"id":{"type":["integer","string"]},"n":{}},"required":["id"]},
+		"any":{},"tags":{"type":["array","null"]},"a (string), b":{"type":"string"}},"required":["variables","a (string), b"]}`)}
+	require.Equal(t, `"a (string), b"* (string), any, tags (array or null), variables* (object of id*, n)`, argumentsOf(&x))
+	require.Equal(t, "not readable", argumentsOf(&surface.Tool{InputSchema: json.RawMessage(`[]`)}))
+	require.Empty(t, argumentsOf(&surface.Tool{InputSchema: json.RawMessage(`{}`)}))
+}
