@@ -118,6 +118,9 @@ func decode(data []byte) (*Capture, error) {
 	if f.Version != inferredVersion && f.Inferred != nil {
 		return nil, fmt.Errorf("capture format %q does not say what was inferred", f.Version)
 	}
+	if f.Version != inferredVersion && f.comparesHeaders() {
+		return nil, fmt.Errorf("capture format %q does not compare the values of headers", f.Version)
+	}
 	f.Version = FormatVersion
 	s := &sharing{objects: f.Shared, whole: map[string]json.RawMessage{}, left: maxCaptureFile}
 	for i, line := range f.Declarations {

@@ -3,6 +3,7 @@ package capture
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tomallicino/caskmcp/schema"
@@ -105,12 +106,10 @@ func isProtocolWord(name, value string) bool {
 	case strings.HasSuffix(name, "-version"):
 		// With a number it is mostly the caller's own, and changes with it.
 		return dateVersion.MatchString(value) && !ownVersion(name)
-	case isStandardHeader(name):
-		return false
 	case isCSRF(name), strings.HasPrefix(name, "x-atlassian-token"):
 		return value == "true" || value == "1" || value == "fetch" || value == "nocheck" || value == "no-check"
 	}
-	return value == "true" && !isCredentialHeader(name)
+	return value == "true" && !isStandardHeader(name) && !isCredentialHeader(name)
 }
 
 // ownVersion reports headers with the version of the client.
@@ -122,6 +121,13 @@ func ownVersion(name string) bool {
 		}
 	}
 	return false
+}
+
+// comparesHeaders reports whether c knows of the values of headers.
+func (c *Capture) comparesHeaders() bool {
+	return slices.ContainsFunc(c.Observations, func(o Observation) bool {
+		return slices.ContainsFunc(o.Headers, func(p Parameter) bool { return p.Distinct > 0 || len(p.Words) > 0 })
+	})
 }
 
 // checkHeaders refuses headers that keep what no import keeps.

@@ -14,7 +14,7 @@ func TestProtocolWords(t *testing.T) {
 		{"x-requested-with", "XMLHttpRequest"}, {"x-requested-with", "TiddlyWiki"}, {"x-requested-with", "com.example.app"},
 		{"notion-version", "2022-06-28"}, {"stripe-version", "2025-03-31.basil"}, {"x-ms-version", "2021-04-10-preview"}, {"anthropic-version", "2023-06-01"},
 		{"x-github-api-version", "2022-11-28"}, {"node-red-api-version", "v2"}, {"accept-version", "1.2.0"}, {"dataserviceversion", "3.0"},
-		{"kbn-xsrf", "true"}, {"x-atlassian-token", "no-check"}, {"ocs-apirequest", "true"}, {"apollo-require-preflight", "true"},
+		{"kbn-xsrf", "true"}, {"x-csrf", "1"}, {"x-atlassian-token", "no-check"}, {"ocs-apirequest", "true"}, {"apollo-require-preflight", "true"},
 	} {
 		require.True(t, isProtocolWord(kept[0], kept[1]), kept)
 	}
@@ -63,6 +63,8 @@ func TestParseRefusesHeaderValues(t *testing.T) {
 	back, err := Parse(data)
 	require.NoError(t, err)
 	require.Equal(t, c.Observations[0].Headers, back.Observations[0].Headers)
+	_, err = Parse([]byte(strings.Replace(string(data), `"version": "1.2"`, `"version": "1.0"`, 1)))
+	require.ErrorContains(t, err, "does not compare the values of headers")
 	c.Observations[0].Headers[0].Words = map[string]int{"hunter2": 1}
 	_, err = c.Encode()
 	require.ErrorContains(t, err, "no word of a protocol")
