@@ -76,7 +76,7 @@ func capturesOnly(t *testing.T) {
 	n := s.open("alice", "captures")
 	require.Equal(t, exitOK, s.planned(n), s.log)
 	require.Contains(t, s.summary, "create_payout")
-	require.Contains(t, s.requireStatus(n, "failure"), "lack approval")
+	require.Contains(t, s.requireStatus(n, "failure"), "approval")
 	s.merge(n, "alice", githubfake.Squash)
 	require.Equal(t, exitGate, s.pushed(), s.log)
 	require.Equal(t, before.Tools, s.lock().Tools)
