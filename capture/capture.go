@@ -122,6 +122,17 @@ type Segment struct {
 	EchoAbove   int `json:"echo_above,omitempty"`
 	EchoAboveID int `json:"echo_above_id,omitempty"`
 	EchoFar     int `json:"echo_far,omitempty"`
+	// Sent counts exchanges whose value someone had sent in a successful POST
+	// or PUT to the host, under a key that names things, where the answer held
+	// it too or was 201.
+	Sent int `json:"sent,omitempty"`
+	// JoinedHead and JoinedTail count exchanges whose value a body of the host
+	// held in one text with the segments after it, or with those before it, with
+	// slashes between and under a key that names things: "alice/recipes";
+	// JoinedOwn those whose own successful response held such a text.
+	JoinedHead int `json:"joined_head,omitempty"`
+	JoinedTail int `json:"joined_tail,omitempty"`
+	JoinedOwn  int `json:"joined_own,omitempty"`
 }
 
 // Parameter is a query parameter or request header.

@@ -17,7 +17,7 @@ type collector struct {
 	maxBody int64
 	groups  *groups
 	seen    *echoes
-	ids     idKeys
+	keys    keyUses
 	report  Report
 	foreign map[string]int
 	dropped map[string]int
@@ -25,7 +25,7 @@ type collector struct {
 
 func newCollector(hosts hostList, maxBody int64, shared *groups) *collector {
 	return &collector{
-		hosts: hosts, maxBody: maxBody, groups: shared, seen: newEchoes(maxEchoes), ids: make(idKeys),
+		hosts: hosts, maxBody: maxBody, groups: shared, seen: newEchoes(maxEchoes), keys: make(keyUses),
 		foreign: make(map[string]int), dropped: make(map[string]int),
 	}
 }
@@ -78,8 +78,8 @@ func (c *collector) observe(x *exchange, segments []segment, slash bool, query [
 	}
 	g.addQuery(query)
 	g.addHeaders(x)
-	c.addRequest(g, x.origin, p.request)
-	c.addResponse(g, x, segments, p)
+	names := c.addRequest(g, x, p.request)
+	c.addResponse(g, x, segments, p, names)
 	for i, s := range segments {
 		if s.class != "" {
 			g.segment(i).value(s.class, echoHash("", s.part))
@@ -196,21 +196,37 @@ func (g *group) addQuery(query []field) {
 	}
 }
 
-func (c *collector) addRequest(g *group, at origin, body content) {
+// addRequest observes the request's body and returns the names in it that
+// something may be called by from now on.
+func (c *collector) addRequest(g *group, x *exchange, body content) given {
 	if !body.there {
-		return
+		return nil
 	}
 	g.requestBodies++
+	var names given
+	creates := x.method == "POST" || x.method == "PUT"
 	switch {
 	case body.form:
 		g.request = shapeOf(g.request)
 		observeForm(g.request, body.fields)
+		for _, f := range body.fields {
+			if creates && !f.file {
+				names = c.send(names, f.name, f.value)
+			}
+		}
 	case body.json != "":
 		to := shapeOf(g.request)
-		if to.ObserveJSON(body.json, func(key, value string) { c.see(at.host, "", key, value) }) == nil {
+		visit := func(key, value string) {
+			c.see(x.origin.host, "", key, value)
+			if creates {
+				names = c.send(names, key, value)
+			}
+		}
+		if to.ObserveJSON(body.json, visit) == nil {
 			g.request = to
 		}
 	}
+	return names
 }
 
 func shapeOf(s *schema.Shape) *schema.Shape {
@@ -242,9 +258,13 @@ func observeForm(to *schema.Shape, fields []field) {
 }
 
 // addResponse observes the response's body and, where it was a success,
-// whether it holds values of the path.
-func (c *collector) addResponse(g *group, x *exchange, segments []segment, p part) {
+// whether it holds values of the path and names that the request sent.
+func (c *collector) addResponse(g *group, x *exchange, segments []segment, p part, names given) {
 	body := p.response
+	success := isSuccess(x.status) && !p.failed
+	if success {
+		defer func() { c.keep(x.origin.host, names, x.status) }()
+	}
 	if !body.there {
 		return
 	}
@@ -255,7 +275,7 @@ func (c *collector) addResponse(g *group, x *exchange, segments []segment, p par
 	to := shapeOf(g.response)
 	var visit func(key, value string)
 	var own ownEcho
-	if isSuccess(x.status) && !p.failed {
+	if success {
 		own.segments = segments
 		own.list = body.json[0] != '{'
 		above := ""
@@ -265,6 +285,10 @@ func (c *collector) addResponse(g *group, x *exchange, segments []segment, p par
 		visit = func(key, value string) {
 			c.see(x.origin.host, above, key, value)
 			own.see(key, value)
+			if strings.IndexByte(value, '/') > 0 && c.keys.of(key).names {
+				own.seeJoined(value)
+			}
+			names.answer(value)
 		}
 	}
 	if to.ObserveJSON(body.json, visit) != nil {
@@ -281,6 +305,9 @@ func (c *collector) addResponse(g *group, x *exchange, segments []segment, p par
 		s.echoOwn++
 		s.echoKeys = sum(s.echoKeys, keys)
 	}
+	for i := range own.joined {
+		g.segment(i).joinedOwn++
+	}
 }
 
 // see remembers a value of a body, by its hash, in case it turns out to be in
@@ -289,8 +316,9 @@ func (c *collector) see(host, above, key, value string) {
 	if !echoable(value) {
 		return
 	}
+	c.join(host, key, value)
 	var flags uint64
-	if c.ids.has(key) {
+	if c.keys.of(key).id {
 		flags = echoID
 	}
 	c.seen.add(echoHash(host, value), flags)
@@ -311,6 +339,7 @@ type ownEcho struct {
 	segments []segment
 	list     bool // the response is an array
 	found    map[int]map[string]int
+	joined   map[int]bool // segments that it holds joined with their neighbours
 }
 
 func (o *ownEcho) see(key, value string) {

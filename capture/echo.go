@@ -142,22 +142,28 @@ var idWords = map[string]bool{
 	"org": true, "account": true, "label": true, "symbol": true, "workspace": true, "project": true, "group": true, "package": true, "repository": true, "organization": true, "instance": true, "job": true, "version": true,
 }
 
-// idKeys remembers which keys look like an id's.
-type idKeys map[string]bool
+// keyUse is what the values under a key are used for.
+type keyUse struct {
+	id    bool // to identify something
+	names bool // to name what people create
+}
 
-func (k idKeys) has(key string) bool {
-	id, known := k[key]
+// keyUses remembers what keys are used for.
+type keyUses map[string]keyUse
+
+func (k keyUses) of(key string) keyUse {
+	use, known := k[key]
 	if known {
-		return id
+		return use
 	}
 	if words := schema.Words(key); len(words) > 0 {
 		last := words[len(words)-1]
-		id = idWords[last] || idWords[strings.TrimSuffix(last, "s")]
+		use = keyUse{id: idWords[last] || idWords[strings.TrimSuffix(last, "s")], names: namingWords[last] || isFullName(key)}
 	}
 	if len(k) < 4096 && len(key) <= 64 {
-		k[strings.Clone(key)] = id
+		k[strings.Clone(key)] = use
 	}
-	return id
+	return use
 }
 
 // sortingWords are the last words of keys whose values sort things, and often

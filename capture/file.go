@@ -240,7 +240,7 @@ func (o *Observation) check() error {
 		}
 	}
 	for _, s := range o.Segments {
-		if s.Index < 0 || s.Index >= maxSegments || s.EchoOwn < 0 || s.Slashes < 0 || s.Distinct < 0 || min(s.EchoAbove, s.EchoAboveID, s.EchoFar) < 0 {
+		if s.Index < 0 || s.Index >= maxSegments || s.EchoOwn < 0 || s.Slashes < 0 || s.Distinct < 0 || min(s.EchoAbove, s.EchoAboveID, s.EchoFar, s.Sent, s.JoinedHead, s.JoinedTail, s.JoinedOwn) < 0 {
 			return errors.New("the evidence for a segment is out of range")
 		}
 	}

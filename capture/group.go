@@ -31,13 +31,15 @@ func (gs *groups) get(k Key, segments []segment) *group {
 	k.Method, k.Path, k.Operation = strings.Clone(k.Method), strings.Clone(k.Path), strings.Clone(k.Operation)
 	k.Host, k.Scheme = strings.Clone(k.Host), strings.Clone(k.Scheme)
 	k.RequestType, k.ResponseType = strings.Clone(k.RequestType), strings.Clone(k.ResponseType)
-	g := &group{auth: make(map[Auth]int, 1), sources: make(map[string]bool, 1), literals: make([]uint64, len(segments)), above: make([][]uint64, len(segments))}
+	g := &group{auth: make(map[Auth]int, 1), sources: make(map[string]bool, 1), literals: make([]uint64, len(segments)), above: make([][]uint64, len(segments)), sent: make([]uint64, len(segments))}
 	for i, s := range segments {
 		if !strings.HasPrefix(s.text, "{") && echoable(s.value) {
 			g.literals[i] = echoHash(k.Host, s.value)
 			g.above[i] = hashesAbove(k.Host, segments, i)
+			g.sent[i] = echoHash(k.Host+sentNames, s.value)
 		}
 	}
+	g.joined = joinedTexts(k.Host, segments, g.literals)
 	gs.byKey[k] = g
 	return g
 }
@@ -75,6 +77,10 @@ type group struct {
 	// above has, for each literal, its hashes as a value that a path above it
 	// answered with.
 	above [][]uint64
+	// sent are the hashes of literals as names that people gave, joined those
+	// of what they are as one text.
+	sent   []uint64
+	joined []joinedText
 }
 
 type segmentGroup struct {
@@ -83,6 +89,8 @@ type segmentGroup struct {
 	slashes  int
 	echoOwn  int
 	echoKeys map[string]int
+	// joinedOwn counts responses that held the value joined with its neighbours.
+	joinedOwn int
 }
 
 func (g *group) segment(i int) *segmentGroup {
@@ -174,13 +182,14 @@ func (g *group) observation(k Key, seen *echoes) Observation {
 		s := Segment{Index: i}
 		if own := g.segments[i]; own != nil {
 			s.Classes, s.Distinct, s.EchoOwn, s.EchoKeys = own.classes, len(own.distinct), own.echoOwn, own.echoKeys
-			s.Slashes = own.slashes
+			s.Slashes, s.JoinedOwn = own.slashes, own.joinedOwn
 		}
 		if hash != 0 {
 			s.EchoAny, s.EchoID = seen.has(hash)
 		}
 		g.listed(&s, seen)
-		if s.Distinct > 0 || s.EchoOwn > 0 || s.EchoAny || s.EchoAbove > 0 || s.EchoFar > 0 || s.Slashes > 0 {
+		g.given(&s, seen)
+		if s.Distinct > 0 || s.EchoOwn > 0 || s.EchoAny || s.EchoAbove > 0 || s.EchoFar > 0 || s.Slashes > 0 || s.Sent+s.JoinedHead+s.JoinedTail+s.JoinedOwn > 0 {
 			o.Segments = append(o.Segments, s)
 		}
 	}
@@ -206,6 +215,28 @@ func (g *group) listed(s *Segment, seen *echoes) {
 			if id {
 				s.EchoAboveID = g.count
 			}
+		}
+	}
+}
+
+// given fills in whether bodies say that people gave a segment its name.
+func (g *group) given(s *Segment, seen *echoes) {
+	if hash := g.sent[s.Index]; hash != 0 {
+		if sent, _ := seen.has(hash); sent {
+			s.Sent = g.count
+		}
+	}
+	for _, t := range g.joined {
+		if s.Index < t.first || s.Index >= t.end {
+			continue
+		}
+		if held, _ := seen.has(t.hash); !held {
+			continue
+		}
+		if s.Index == t.first {
+			s.JoinedHead = g.count
+		} else {
+			s.JoinedTail = g.count
 		}
 	}
 }

@@ -153,6 +153,11 @@ func addSegments(to, from []Segment) []Segment {
 			EchoAbove:   own.EchoAbove + s.EchoAbove,
 			EchoAboveID: own.EchoAboveID + s.EchoAboveID,
 			EchoFar:     own.EchoFar + s.EchoFar,
+
+			Sent:       own.Sent + s.Sent,
+			JoinedHead: own.JoinedHead + s.JoinedHead,
+			JoinedTail: own.JoinedTail + s.JoinedTail,
+			JoinedOwn:  own.JoinedOwn + s.JoinedOwn,
 		}
 	}
 	return slices.SortedFunc(maps.Values(byIndex), func(a, b Segment) int { return a.Index - b.Index })

@@ -67,7 +67,7 @@ func TestEvidenceOfEchoes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []Segment{{Index: 1, EchoOwn: 1, EchoKeys: map[string]int{"login": 1}, EchoID: true, EchoAny: true}}, one(t, c, "GET", "/users/ada").Segments)
 	require.Equal(t, []Segment{{Index: 1, EchoAny: true}}, one(t, c, "GET", "/teams/dev").Segments)
-	require.Equal(t, []Segment{{Index: 1, EchoID: true, EchoAny: true}, {Index: 2, EchoID: true, EchoAny: true}}, one(t, c, "GET", "/repos/ada/engine").Segments)
+	require.Equal(t, []Segment{{Index: 1, EchoID: true, EchoAny: true, JoinedHead: 1, JoinedOwn: 1}, {Index: 2, EchoID: true, EchoAny: true, JoinedTail: 1, JoinedOwn: 1}}, one(t, c, "GET", "/repos/ada/engine").Segments)
 	require.Empty(t, one(t, c, "GET", "/users/grace").Segments, "an error is no echo")
 	require.Empty(t, one(t, c, "GET", "/users/mary").Segments, "hosts are apart")
 }

@@ -195,6 +195,7 @@ func (in *inference) weigh(p *place, v string, put func(string)) {
 	in.weighResponses(p, v, n, put)
 	if l.form.weak() || l.named() {
 		in.weighEcho(p, v, n, l, put)
+		in.weighGiven(p, v, n, put)
 		in.weighCompany(p, v, l, put)
 		in.weighMethods(p, v, n, put)
 		in.weighElsewhere(v, n, l, put)

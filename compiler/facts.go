@@ -124,7 +124,7 @@ func jaccard(a, b map[string]bool) float64 {
 func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func(string)) {
 	parent := p.parent()
 	collection := plural(parent) && !containers[strings.ToLower(parent)]
-	everyday := l.common() && !collection && !leadsToMark(n)
+	everyday := l.common() && !collection && !leadsToMark(n) && !in.given(p, v)
 	echoed := n.seen.echoed()
 	switch kin := p.echoingKin(n); {
 	case n.seen.own > 0 && !echoed:

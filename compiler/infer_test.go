@@ -26,7 +26,8 @@ func observed(tb testing.TB, file string) []capture.Observation {
 	return c.Observations
 }
 
-// recorded imports exchanges written one a line, "GET /users/7 200 {…}".
+// recorded imports exchanges written one a line: "GET /users/7 200 {…}", and
+// "POST /users 201 {…} <- {…}" with what was sent.
 func recorded(tb testing.TB, lines string) []capture.Observation {
 	tb.Helper()
 	var entries []any
@@ -38,13 +39,18 @@ func recorded(tb testing.TB, lines string) []capture.Observation {
 		status, err := strconv.Atoi(f[2])
 		require.NoError(tb, err)
 		content := map[string]any{"mimeType": "application/json"}
+		request := map[string]any{"method": f[0], "url": "https://api.example.com" + f[1]}
 		if len(f) == 4 {
-			content["text"] = f[3]
+			answer, sent, _ := strings.Cut(f[3], "<- ")
+			content["text"] = strings.TrimSpace(answer)
+			if sent != "" {
+				request["postData"] = map[string]any{"mimeType": "application/json", "text": sent}
+			}
 		}
 		entries = append(entries, map[string]any{
 			"startedDateTime": "2026-03-02T09:00:00Z",
 			"_resourceType":   "fetch",
-			"request":         map[string]any{"method": f[0], "url": "https://api.example.com" + f[1]},
+			"request":         request,
 			"response":        map[string]any{"status": status, "content": content},
 		})
 	}

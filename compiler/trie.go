@@ -47,6 +47,9 @@ type segmentEvidence struct {
 	distinct      int // of a placeholder
 	parents       int // distinct values of the parameter before it, at least
 	keys          map[string]int
+	// sent, head, tail and joined are Sent, JoinedHead, JoinedTail and JoinedOwn
+	// of capture.Segment.
+	sent, head, tail, joined int
 }
 
 func (e *segmentEvidence) add(o segmentEvidence) {
@@ -62,6 +65,10 @@ func (e *segmentEvidence) add(o segmentEvidence) {
 	e.bodies += o.bodies
 	e.distinct += o.distinct
 	e.parents = max(e.parents, o.parents)
+	e.sent += o.sent
+	e.head += o.head
+	e.tail += o.tail
+	e.joined += o.joined
 	for k, n := range o.keys {
 		if e.keys == nil {
 			e.keys = map[string]int{}
@@ -96,7 +103,8 @@ func (n *node) insert(o *capture.Observation, index int) {
 	success := succeeded(*o)
 	for _, s := range o.Segments {
 		if s.Index >= 0 && s.Index < len(evidence) {
-			evidence[s.Index] = segmentEvidence{own: s.EchoOwn, id: s.EchoID, any: s.EchoAny, above: s.EchoAbove, aboveID: s.EchoAboveID, far: s.EchoFar, distinct: s.Distinct, keys: s.EchoKeys}
+			evidence[s.Index] = segmentEvidence{own: s.EchoOwn, id: s.EchoID, any: s.EchoAny, above: s.EchoAbove, aboveID: s.EchoAboveID, far: s.EchoFar, distinct: s.Distinct, keys: s.EchoKeys,
+				sent: s.Sent, head: s.JoinedHead, tail: s.JoinedTail, joined: s.JoinedOwn}
 		}
 	}
 	n.hits += o.Count

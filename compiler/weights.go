@@ -129,6 +129,13 @@ var weights = map[string]float64{
 	"elsewhere: parameter in many places":             4,
 	"elsewhere: parameter in many places, route word": 3,
 
+	"given: sent":              3,
+	"given: joined":            6,
+	"given: joined, own":       8,
+	"given: joins others":      9.5,
+	"given: joins others, own": 12,
+	"given: beside joined":     8,
+
 	"constant: often":      -1.5,
 	"constant: very often": -1.9,
 
