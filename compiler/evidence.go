@@ -74,6 +74,8 @@ type place struct {
 	words int
 	// company counts the rivals that are certain ids, were echoed, and others.
 	company [3]int
+	// named counts the rivals that are no ids.
+	named int
 }
 
 func (in *inference) place(n *node, parents []string, g *guide) *place {
@@ -102,6 +104,9 @@ func (in *inference) place(n *node, parents []string, g *guide) *place {
 	for _, v := range p.rivals {
 		seen := n.kids[v].seen
 		p.company[in.companion(n, v)]++
+		if !in.maybeID(v) {
+			p.named++
+		}
 		for k := range seen.keys {
 			p.echoes[k]++
 		}

@@ -131,7 +131,7 @@ func (in *inference) weighEcho(p *place, v string, n *node, l wordForm, put func
 		put("echo: own, seldom")
 	case echoed && kin >= 1:
 		put("echo: own, as its siblings" + pick(kin >= 2, ", several", ""))
-	case n.seen.own > 0 && (everyday || l.known() && sortingKeys(n.seen.keys)):
+	case n.seen.own > 0 && (everyday || (l.known() || in.amongIDs(p, v)) && sortingKeys(n.seen.keys)):
 		put("echo: own, route word")
 	case n.seen.own > 0:
 		put("echo: own, " + pick(idKeys(n.seen.keys), "id key", "other key") + pick(l.word == "", ", no route word", ""))
@@ -229,6 +229,22 @@ func (in *inference) weighCompany(p *place, v string, l wordForm, put func(strin
 	}
 }
 
+// amongIDs says whether v is a name where all that may be values are ids.
+func (in *inference) amongIDs(p *place, v string) bool {
+	others := p.named
+	if _, rival := slices.BinarySearch(p.rivals, v); rival && !in.maybeID(v) {
+		others--
+	}
+	return p.company[0] > 0 && others == 0 && !in.maybeID(v)
+}
+
+// maybeID says whether a value is a certain id, or of letters and digits
+// without words.
+func (in *inference) maybeID(v string) bool {
+	l := in.look(v)
+	return in.certainID(v) || l.form == formMixed && !l.named() || v == "{"+schema.ClassMixed+"}"
+}
+
 // companion is what a rival is to those beside it, as an index of
 // place.company: a certain id, a value that was echoed, or a name.
 func (in *inference) companion(n *node, v string) int {
@@ -318,6 +334,8 @@ func onTop(p *place) bool {
 // collection names is its member.
 func (in *inference) weighListing(p *place, v string, n *node, l wordForm, put func(string)) {
 	switch {
+	case n.seen.above > 0 && n.seen.aboveID == 0 && sortingKeys(n.seen.keys) && in.amongIDs(p, v):
+		return // what sorts the members is no member
 	case n.seen.listed():
 		put("listed: above" + pick(n.seen.aboveID*2 > n.seen.hits, ", id key", "") + pick(l.known(), ", route word", ""))
 		return

@@ -46,3 +46,19 @@ func TestRouteAmongListedMembers(t *testing.T) {
 		PUT /api/environments/sort-order 200
 	`))
 }
+
+// TestWordsAmongIDs has words where everything else is an id: a word that
+// sorts its resource is no name, nor is one of which nothing is known.
+func TestWordsAmongIDs(t *testing.T) {
+	require.Equal(t, []string{"GET /projects", "GET /projects/personal", "GET /projects/{}", "PATCH /projects/{}"}, inferred(t, `
+		GET /projects 200 [{"id":"Yk3nQe8sVt1LpZa7","type":"personal"},{"id":"b9XwR2mJd6HcFo4u","type":"team"}]
+		GET /projects/Yk3nQe8sVt1LpZa7 200 {"id":"Yk3nQe8sVt1LpZa7","type":"personal","icon":null}
+		GET /projects/b9XwR2mJd6HcFo4u 200 {"id":"b9XwR2mJd6HcFo4u","type":"team","icon":null}
+		PATCH /projects/b9XwR2mJd6HcFo4u 200 {"id":"b9XwR2mJd6HcFo4u","type":"team","icon":null}
+		GET /projects/personal 200 {"id":"Yk3nQe8sVt1LpZa7","type":"personal","scopes":["read"],"created":1,"updated":2,"creator":3}`))
+	require.Equal(t, []string{"GET /parts/layout", "GET /parts/{}"}, inferred(t, `
+		GET /parts/941ac6de67da63ce0fb5640468cbbc725a1ed783b2df8b43a6411d7464a7aa94 200 {"serial":1}
+		GET /parts/99a23e63ee0197690daebee31cf5166ea19aaa4dfe096e94da126ddf3bcdd59a 200 {"serial":2}
+		GET /parts/ffff0000 400
+		GET /parts/layout 200 [[{"room":"attic"}]]`))
+}

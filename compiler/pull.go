@@ -89,7 +89,7 @@ func (in *inference) sharesRoutes(p *place, v string, n *node, routes map[string
 	}
 	return shared >= 2 && shared*2 >= len(mine.literal) ||
 		shared > 0 && shared == len(mine.literal) && score > -2 && parentFact(p, formWord, false) == "parent: unknown" ||
-		score > -1.2 && !in.look(v).known() && any ||
+		score > -1.2 && !in.look(v).known() && any && !(len(n.kids) == 0 && in.amongIDs(p, v)) ||
 		shared > 0 && n.seen.id && plural(p.parent())
 }
 
