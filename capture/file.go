@@ -50,7 +50,7 @@ func (c *Capture) encode() ([]byte, error) {
 	if len(shared) > 0 {
 		sorted.Version = sharedVersion
 	}
-	if len(sorted.Inferred) > 0 || sorted.comparesHeaders() {
+	if len(sorted.Inferred) > 0 || sorted.comparesHeaders() || sorted.knowsNames() {
 		sorted.Version = inferredVersion
 	}
 	w.member("{\n", "version", sorted.Version)

@@ -125,3 +125,13 @@ func (o *ownEcho) seeJoined(value string) {
 		}
 	}
 }
+
+// knowsNames says whether a capture has evidence of names that people gave.
+func (c *Capture) knowsNames() bool {
+	for _, o := range c.Observations {
+		if slices.ContainsFunc(o.Segments, func(s Segment) bool { return s.Sent+s.JoinedHead+s.JoinedTail+s.JoinedOwn > 0 }) {
+			return true
+		}
+	}
+	return false
+}

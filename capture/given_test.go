@@ -43,6 +43,24 @@ func TestNamesThatPeopleGave(t *testing.T) {
 	require.Equal(t, []int{2, 2, 2}, []int{two[1].Sent, two[1].JoinedTail, two[1].JoinedOwn})
 }
 
+// TestVersionOfGivenNames: older versions refuse fields that they do not
+// know, so they must be told that the file is newer.
+func TestVersionOfGivenNames(t *testing.T) {
+	c := &Capture{Version: FormatVersion, Name: "x", Sealed: true, Observations: []Observation{{
+		Key:   Key{Method: "GET", Scheme: "https", Host: "h", Port: 443, Path: "/labels/bug", Status: 200},
+		Count: 1, Sources: []string{"har"}, Segments: []Segment{{Index: 1, EchoAny: true}},
+	}}}
+	for version, sent := range map[string]int{FormatVersion: 0, inferredVersion: 1} {
+		c.Observations[0].Segments[0].Sent = sent
+		data, err := c.Encode()
+		require.NoError(t, err)
+		require.Contains(t, string(data), `"version": "`+version+`"`)
+		again, err := Parse(data)
+		require.NoError(t, err)
+		require.Equal(t, c.Observations, again.Observations)
+	}
+}
+
 func TestJoined(t *testing.T) {
 	for value, want := range map[string]bool{
 		"alice/recipes": true, "group/sub/project": true, "@scope/name": true,

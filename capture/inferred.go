@@ -11,7 +11,8 @@ import (
 )
 
 // inferredVersion is the version of files that say why segments became
-// placeholders, or what they know of the values of headers. A file is written in the oldest version that can hold it.
+// placeholders, or what they know of the values of headers or of names that
+// people gave. A file is written in the oldest version that can hold it.
 const inferredVersion = "1.2"
 
 // Inferred is why the values of a path segment were taken for a parameter when
