@@ -372,3 +372,13 @@ func TestRepeatedParametersContradictNothing(t *testing.T) {
 	require.JSONEq(t, `{"type":"object","additionalProperties":false,"properties":{"match[]":{"type":"array","items":{"type":"string"}}}}`,
 		strings.Replace(string(x.InputSchema), `"match"`, `"match[]"`, 1))
 }
+
+// What was approved stays, also where it would not be offered any more.
+func TestPriorSurvivesNewReasons(t *testing.T) {
+	list := exchange{request: "POST https://api.shop.test/v1/lists", body: `{"a":1}`, response: `{"id":1}`}
+	prior := approved(t, compile(t, surface.Prior{}, Options{}, captured(t, "a", list)))
+	c := captured(t, "b", list)
+	c.Observations[0].RequestType, c.Observations[0].Request = "text/csv", nil
+	require.Empty(t, compile(t, surface.Prior{}, Options{}, c).Surface.Tools)
+	require.Equal(t, []string{"create_list"}, toolNames(compile(t, prior, Options{}, c)))
+}

@@ -25,7 +25,10 @@ func notATool(e *endpoint) string {
 		return e.key.method + " asks about the server, not about the API"
 	}
 	approved := e.prior != nil && e.prior.Status == surface.Approved
-	if e.declared != nil || approved && !vanished(e.obs) {
+	if approved && !vanished(e.obs) {
+		return "" // a newer caskmcp that would not offer it takes nothing away
+	}
+	if e.declared != nil {
 		return unwritable(e)
 	}
 	if reason := unrepeatable(e); reason != "" {
