@@ -119,9 +119,7 @@ func commandsInComments(t *testing.T) {
 func editedComments(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, onlyReviews)
-	s.push("alice", "topic", s.shop)
-	n := s.open("alice", "topic")
-	require.Equal(t, exitOK, s.planned(n), s.log)
+	n := s.proposed()
 	s.review(n, "bob", "APPROVED")
 	require.Equal(t, exitOK, s.counted(n), s.log)
 	s.requireStatus(n, "success")

@@ -423,12 +423,19 @@ func (s *story) served(login string) string {
 	return out.String() + errs.String()
 }
 
-// landed brings the shop to main with bob's approval, and applies it.
-func (s *story) landed() int {
+// proposed is a pull request by alice that brings the shop, planned once.
+func (s *story) proposed() int {
 	s.t.Helper()
 	s.push("alice", "topic", s.shop)
 	n := s.open("alice", "topic")
 	require.Equal(s.t, exitOK, s.planned(n), s.log)
+	return n
+}
+
+// landed brings the shop to main with bob's approval, and applies it.
+func (s *story) landed() int {
+	s.t.Helper()
+	n := s.proposed()
 	s.review(n, "bob", "APPROVED")
 	s.merge(n, "bob", githubfake.Squash)
 	require.Equal(s.t, exitOK, s.pushed(), s.log)

@@ -307,9 +307,7 @@ func TestTwoPullRequestsAndARebase(t *testing.T) {
 func pushAfterApproval(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, onlyReviews)
-	s.push("alice", "topic", s.shop)
-	n := s.open("alice", "topic")
-	require.Equal(t, exitOK, s.planned(n), s.log)
+	n := s.proposed()
 	s.review(n, "bob", "APPROVED")
 	s.override("get_mug", "Another text.")
 	s.git("alice", "commit", "-q", "-a", "--amend", "-m", "again")
@@ -323,9 +321,7 @@ func pushAfterApproval(t *testing.T) {
 func TestApprovalCommandAndAppliedComment(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, onlyReviews)
-	s.push("alice", "topic", s.shop)
-	n := s.open("alice", "topic")
-	require.Equal(t, exitOK, s.planned(n), s.log)
+	n := s.proposed()
 	approval := func(args ...string) (int, string) {
 		e := s.env(s.work, map[string]string{"GITHUB_TOKEN": githubfake.ForkToken, "GITHUB_API_URL": s.url, "GITHUB_REPOSITORY": "acme/shop"})
 		var out strings.Builder
@@ -380,9 +376,7 @@ func TestDriftOrCheck(t *testing.T) {
 func TestDeliverAsArtifact(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, onlyReviews)
-	s.push("alice", "topic", s.shop)
-	n := s.open("alice", "topic")
-	require.Equal(t, exitOK, s.planned(n), s.log)
+	n := s.proposed()
 	s.review(n, "bob", "APPROVED")
 	merge := s.merge(n, "bob", githubfake.Squash)
 	require.Equal(t, exitOK, s.pushed("CASKMCP_DELIVER=artifact"), s.log)
@@ -394,9 +388,7 @@ func TestDeliverAsArtifact(t *testing.T) {
 func deliverByPullRequest(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, onlyReviews)
-	s.push("alice", "topic", s.shop)
-	n := s.open("alice", "topic")
-	require.Equal(t, exitOK, s.planned(n), s.log)
+	n := s.proposed()
 	s.review(n, "bob", "APPROVED")
 	s.merge(n, "bob", githubfake.Squash)
 	require.Equal(t, exitOK, s.pushed("CASKMCP_DELIVER=pull-request"), s.log)
@@ -419,9 +411,7 @@ func deliverByPullRequest(t *testing.T) {
 func TestLockfileFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, "version: \"1.0\"\n")
-	s.push("alice", "topic", s.shop)
-	n := s.open("alice", "topic")
-	require.Equal(t, exitOK, s.planned(n), s.log)
+	n := s.proposed()
 	s.requireStatus(n, "failure")
 	s.push("alice", "topic", func() { s.caskmcp("apply", "--auto-approve", "--by", "alice") })
 	require.Equal(t, exitOK, s.planned(n), s.log)

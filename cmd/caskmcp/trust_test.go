@@ -296,9 +296,7 @@ func TestTeamsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, ownApp[:strings.Index(ownApp, "github:")]+"  approvers:\n    safe: [\"@acme/owners\"]\ngithub:\n  app: caskmcp[bot]\n")
 	require.NoError(t, s.fake.SetTeam("acme/owners", "bob"))
-	s.push("alice", "topic", s.shop)
-	n := s.open("alice", "topic")
-	require.Equal(t, exitOK, s.planned(n), s.log)
+	n := s.proposed()
 	for _, who := range []string{"bob", "carol"} {
 		s.review(n, who, "APPROVED")
 	}
@@ -325,9 +323,7 @@ func TestTeamsThatCannotBeRead(t *testing.T) {
 func TestStatusThatCannotBeSet(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, onlyReviews)
-	s.push("alice", "topic", s.shop)
-	n := s.open("alice", "topic")
-	require.Equal(t, exitOK, s.planned(n), s.log)
+	n := s.proposed()
 	s.review(n, "bob", "APPROVED")
 	s.merge(n, "bob", githubfake.Squash)
 	require.NoError(t, s.fake.AddFault(githubfake.Fault{Method: "POST", Path: "/statuses/", Times: 1, Status: http.StatusForbidden, Message: "Resource not accessible by integration"}))
